@@ -1,0 +1,231 @@
+/**
+ * Every failure of the world (disk, peer, caller) that Varve reports, declared once as data.
+ *
+ * `docs/errors.md` is printed from this table. A code never changes its meaning; wire statuses follow from it.
+ * Failures of Varve itself are assertions (assert.ts) and do not stand here.
+ */
+
+interface CatalogueEntry {
+  readonly says: string
+  /** What the reader can do about it. */
+  readonly hint: string
+  /** Whether the same call may succeed later without anybody changing the request. */
+  readonly retryable: boolean
+}
+
+export const catalogue = {
+  // Callers' mistakes.
+  MESSAGE_BODY_TOO_LARGE: {
+    says: 'the body is larger than the store accepts',
+    hint: 'send less, compress it, or raise `messageBytesMax`',
+    retryable: false
+  },
+  MESSAGE_PROPERTIES_TOO_LARGE: {
+    says: 'the encoded properties exceed 32,767 bytes, the limit of the format',
+    hint: 'move large values into the body',
+    retryable: false
+  },
+  MESSAGE_PROPERTY_INVALID: {
+    says: 'a property name or value cannot be stored: it is empty, or has one of the separators U+0001 and U+0002',
+    hint: 'encode the value, for example as base64, or leave the property out',
+    retryable: false
+  },
+  MESSAGE_INVALID: {
+    says: 'a field of the message is outside the range that the format can hold',
+    hint: 'the details name the field and its limits',
+    retryable: false
+  },
+  TOPIC_NAME_INVALID: {
+    says: 'the topic name is empty, too long, or has a character other than letters, digits, `_`, `-`, `%` and `|`',
+    hint: 'rename the topic; names become directory names and must stay portable',
+    retryable: false
+  },
+  QUEUE_ID_INVALID: {
+    says: 'the queue number is not an integer from 0 to the limit of the store',
+    hint: 'queue numbers start at 0; raise `queueIdMax` if you really need that many queues in a topic',
+    retryable: false
+  },
+  BATCH_INVALID: {
+    says: 'the batch is empty, mixes topics or queues, or does not fit into one segment',
+    hint: 'split the batch; all messages of one batch go to one queue and one segment',
+    retryable: false
+  },
+  OPTION_INVALID: {
+    says: 'an option of the store is outside its range',
+    hint: 'the details name the option and its range',
+    retryable: false
+  },
+
+  // The state of the store.
+  STORE_CLOSED: {
+    says: 'the store is closed',
+    hint: 'open it again with `openStore`',
+    retryable: false
+  },
+  STORE_LOCKED: {
+    says: 'another process has this store open',
+    hint: 'stop the process that the details name, or open another directory',
+    retryable: true
+  },
+  STORE_POISONED: {
+    says: 'an earlier failure ended writing to this store; what was acknowledged before it is safe',
+    hint: 'see the cause; close the store, mend the disk and open it again',
+    retryable: false
+  },
+  STORE_BUSY: {
+    says: 'too much written data is not yet on disk or not yet in the queues',
+    hint: 'await `store.writable()` and append again; the disk is slower than the writer',
+    retryable: true
+  },
+  STORE_DISK_FULL: {
+    says: 'the disk has no room for what must be written',
+    hint: 'free space; the store goes on by itself as soon as there is room',
+    retryable: true
+  },
+  STORE_READ_ONLY: {
+    says: 'the directory cannot be written to',
+    hint: 'check owner, permissions and mount options of the directory',
+    retryable: false
+  },
+  STORE_NOT_FOUND: {
+    says: 'there is no store in this directory',
+    hint: 'check the path; `openStore` creates a missing directory only with `create: true`, its default',
+    retryable: false
+  },
+  STORE_FORMAT_NEWER: {
+    says: 'the directory was written by a newer version of Varve',
+    hint: 'upgrade Varve; nothing was changed',
+    retryable: false
+  },
+  STORE_LAYOUT_FOREIGN: {
+    says: 'the directory holds files that do not fit this store: foreign names, or sizes that differ from the settings',
+    hint: 'open it with the segment and queue file sizes it was made with; nothing was changed',
+    retryable: false
+  },
+  STORE_FILESYSTEM_UNSUITABLE: {
+    says: 'the file system cannot allocate blocks ahead, so a full disk could end the process',
+    hint: 'use a local file system (ext4, xfs), or `mapper: "plain"`, which does not map files',
+    retryable: false
+  },
+  STORE_MAP_LIMIT: {
+    says: 'the system refuses another memory mapping',
+    hint: 'raise vm.max_map_count or the memory limit of the process',
+    retryable: true
+  },
+  STORE_FILE_LIMIT: {
+    says: 'the process or the system has too many open files',
+    hint: 'raise `ulimit -n`',
+    retryable: true
+  },
+  STORE_FILE_CHANGED: {
+    says: 'a file of the store was shortened, replaced or removed by somebody else',
+    hint: 'stop whatever touches the directory, then open the store again; `varve store verify` tells what is left',
+    retryable: false
+  },
+  STORE_SYNC_FAILED: {
+    says: 'the disk failed to store data that was to be made durable; the system may have dropped it',
+    hint: 'treat the disk as failing; a second sync would report success without having written anything',
+    retryable: false
+  },
+  STORE_IO_FAILED: {
+    says: 'the system refused an operation on a file of the store',
+    hint: 'the details name the operation, the file and the error of the system',
+    retryable: false
+  },
+  STORE_THREAD_DIED: {
+    says: 'a worker thread of the store ended unexpectedly',
+    hint: 'open the store again; everything acknowledged is kept, and the cause tells what ended the thread',
+    retryable: false
+  },
+  STORE_TOO_MANY_QUEUES: {
+    says: 'the store holds as many queues as it was opened for',
+    hint: 'raise `queueCountMax`, or delete topics that are not used',
+    retryable: false
+  },
+
+  // Reading.
+  RECORD_DAMAGED: {
+    says: 'the stored record does not match its checksum or its place',
+    hint: 'its neighbours are readable; `varve store verify` lists all damage, a replica or producer may have the message',
+    retryable: false
+  },
+  RECORD_NOT_FOUND: {
+    says: 'there is no record at this position',
+    hint: 'the message was removed by retention, or the id belongs to another store',
+    retryable: false
+  },
+  MESSAGE_ID_INVALID: {
+    says: 'this is not an offset message id: 32 or 56 hexadecimal digits',
+    hint: 'an id that the producer made (UNIQ_KEY) is looked up by key instead',
+    retryable: false
+  },
+  NATIVE_UNAVAILABLE: {
+    says: 'the native bindings are not built for this platform',
+    hint: 'run `npm run setup` with a C++ compiler, or use `mapper: "plain"`; `varve doctor` tells more',
+    retryable: false
+  }
+} as const satisfies Record<string, CatalogueEntry>
+
+export type ErrorCode = keyof typeof catalogue
+
+export type ErrorDetails = Record<string, string | number>
+
+/** What Varve throws when the world, not Varve, is at fault. The code picks the text, so the two cannot disagree. */
+export class VarveError extends Error {
+  override readonly name = 'VarveError'
+  readonly code: ErrorCode
+  readonly hint: string
+  readonly retryable: boolean
+  readonly details: ErrorDetails
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}, options?: ErrorOptions) {
+    const { says, hint, retryable } = catalogue[code]
+    super(`${code}: ${says} ${JSON.stringify(details)}`, options)
+    this.code = code
+    this.hint = hint
+    this.retryable = retryable
+    this.details = details
+  }
+}
+
+/** Error codes of the system that have a code of their own here; everything else is STORE_IO_FAILED. */
+const codeOfErrno: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'STORE_DISK_FULL',
+  EDQUOT: 'STORE_DISK_FULL',
+  EACCES: 'STORE_READ_ONLY',
+  EPERM: 'STORE_READ_ONLY',
+  EROFS: 'STORE_READ_ONLY',
+  EMFILE: 'STORE_FILE_LIMIT',
+  ENFILE: 'STORE_FILE_LIMIT'
+}
+
+/** Turns an error of the system (with `code`, as Node and the native bindings throw it) into ours, cause kept. */
+export function systemError(cause: unknown, operation: string, path: string): VarveError {
+  if (cause instanceof VarveError) return cause
+  const errno = errnoOf(cause)
+  const code = operation === 'map' && errno === 'ENOMEM' ? 'STORE_MAP_LIMIT' : (codeOfErrno[errno] ?? 'STORE_IO_FAILED')
+  return new VarveError(code, { operation, path, errno }, { cause })
+}
+
+export function errnoOf(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  return typeof code === 'string' ? code : 'unknown'
+}
+
+/** A `VarveError` as plain data, to cross a thread: the code and details survive, the class is made anew. */
+export interface ErrorReport {
+  readonly code: ErrorCode
+  readonly details: ErrorDetails
+  readonly cause: string
+}
+
+export function report(error: unknown): ErrorReport {
+  if (error instanceof VarveError) {
+    return { code: error.code, details: error.details, cause: error.cause === undefined ? '' : String(error.cause) }
+  }
+  return { code: 'STORE_THREAD_DIED', details: {}, cause: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+}
+
+export function errorFromReport({ code, details, cause }: ErrorReport): VarveError {
+  return new VarveError(code, details, cause === '' ? undefined : { cause: new Error(cause) })
+}
