@@ -1,0 +1,1 @@
+export type { Appended, HostAddress, MessageInput, StoredMessage } from './message.ts'

@@ -1,0 +1,215 @@
+/**
+ * What a store can do, as its users see it: the contract of `openStore`. The implementation is store.ts.
+ *
+ * One thread owns a store. `append` and the queries for offsets are synchronous and make no system call on their fast
+ * path; everything that may have to wait for the disk returns a promise.
+ */
+import type { Clock, PhysicalOffset, QueueOffset, VarveError } from '../base/index.ts'
+import type { Appended, HostAddress, MessageInput, StoredMessage } from '../model/index.ts'
+import type { Files, MapperKind } from './files.ts'
+
+export interface StoreOptions {
+  readonly directory: string
+  /** Make the directory when it is missing. Default true. */
+  readonly create?: boolean
+  /**
+   * What an acknowledgement means (`flushDiskType`). `sync`: readers see and `flushed` answers only what is on disk.
+   * `async`: on disk within `flushIntervalMs`; a power cut may lose that much, kill -9 nothing. Default 'async'.
+   */
+  readonly flush?: 'sync' | 'async'
+  /** `flushIntervalCommitLog`. Default 500. */
+  readonly flushIntervalMs?: number
+  /** Pages that must be dirty before an interval writes (`flushCommitLogLeastPages`). Default 4. */
+  readonly flushLeastPages?: number
+  /** After this long everything is written, however little (`flushCommitLogThoroughInterval`). Default 10,000. */
+  readonly flushThoroughIntervalMs?: number
+  /** `mappedFileSizeCommitLog`. A store keeps the size that it was made with. Default 1 GiB. */
+  readonly segmentBytes?: number
+  /** Entries in one consume-queue file (`mappedFileSizeConsumeQueue` / 20). Default 300,000. */
+  readonly queueFileEntries?: number
+  /** `maxHashSlotNum`. Default 5,000,000. */
+  readonly indexSlots?: number
+  /** `maxIndexNum`. Default 20,000,000. */
+  readonly indexItems?: number
+  /** Whether keys can be searched (`messageIndexEnable`). Default true. */
+  readonly index?: boolean
+  /** `maxMessageSize`. Default 4 MiB. */
+  readonly messageBytesMax?: number
+  /** Largest queue number of a topic. Default 65,535. */
+  readonly queueIdMax?: number
+  /** How many queues the store may hold in all. Default 1,048,576. */
+  readonly queueCountMax?: number
+  /** Adds a checksum over the whole record to its properties (`enabledAppendPropCRC`). Default false. */
+  readonly recordChecksum?: boolean
+  /** Written into each record; part of the message id. Default 127.0.0.1:10911. */
+  readonly storeHost?: HostAddress
+  /** Bytes that may be appended but not yet on disk before `append` throws STORE_BUSY. Default 1 GiB. */
+  readonly dirtyBytesMax?: number
+  /** Messages that may be appended but not yet in their queue's file before `append` throws STORE_BUSY. Default 4,194,304. */
+  readonly undispatchedCountMax?: number
+  /** Delay levels, for the due time in the queue entries of `SCHEDULE_TOPIC_XXXX` (`messageDelayLevel`). */
+  readonly delayLevels?: string
+  readonly retention?: RetentionOptions
+  /** Default 'auto': mmap-io where it is built, else the native bindings, else plain reads and writes. */
+  readonly mapper?: MapperKind | 'auto'
+  /** `none` runs everything in the calling thread, in a fixed order: for tests and small tools. Default 'workers'. */
+  readonly threads?: 'workers' | 'none'
+  /** Other files than the real ones (a simulated disk); needs `threads: 'none'`. */
+  readonly files?: Files
+  readonly clock?: Clock
+}
+
+export interface RetentionOptions {
+  /** `fileReservedTime`. Default 72 hours. */
+  readonly ageMs?: number
+  /** The hours (local) at which expired segments are deleted (`deleteWhen`), or 'always'. Default [4]. */
+  readonly hours?: readonly number[] | 'always'
+  /** Total size of the commit log above which the oldest segments go, whatever their age. Default none. */
+  readonly totalBytesMax?: number
+  /** `diskMaxUsedSpaceRatio`: above it expired segments go at any hour. Default 0.75. */
+  readonly diskUsedRatioMax?: number
+  /** `diskSpaceCleanForciblyRatio`: above it the oldest segments go whatever their age. Default 0.85. */
+  readonly diskUsedRatioForced?: number
+  /** `diskSpaceWarningLevelRatio`: above it appends fail with STORE_DISK_FULL. Default 0.9. */
+  readonly diskUsedRatioFull?: number
+  /** `cleanResourceInterval`. 0 means only when `store.clean()` is called. Default 10,000. */
+  readonly intervalMs?: number
+  /** Asked before a segment goes; false keeps it. The place where a broker protects unread messages. */
+  readonly mayDelete?: (segment: SegmentFacts) => boolean
+}
+
+export interface SegmentFacts {
+  readonly base: PhysicalOffset
+  readonly until: PhysicalOffset
+  readonly path: string
+  readonly modifiedMs: number
+}
+
+export interface QueueName {
+  readonly topic: string
+  readonly queueId: number
+}
+
+export interface ReadRequest extends QueueName {
+  /** Below the minimum reading starts there; at or above the maximum nothing is found. */
+  readonly offset: number
+  /** Default 32. */
+  readonly countMax?: number
+  /** Stops after the first record that reaches it. Default 4 MiB. */
+  readonly bytesMax?: number
+}
+
+/**
+ * Records as they lie in the file, without a copy: record i is `bytes[i]`, of length 0 where it is damaged.
+ * Valid until the store is closed or retention removes the segment; the views then have length 0.
+ */
+export interface RecordViews {
+  readonly count: number
+  readonly bytes: readonly Uint8Array[]
+  /** Of the first record. */
+  readonly offset: QueueOffset
+  /** Where the next read goes on. */
+  readonly nextOffset: QueueOffset
+  /** One RECORD_DAMAGED for each damaged record that was passed over. */
+  readonly damaged: readonly VarveError[]
+}
+
+export interface ReadResult {
+  readonly messages: readonly StoredMessage[]
+  readonly nextOffset: QueueOffset
+  readonly damaged: readonly VarveError[]
+}
+
+export interface KeyQuery {
+  readonly topic: string
+  readonly key: string
+  /** Default 64, which is also the maximum. */
+  readonly countMax?: number
+  readonly fromMs?: number
+  readonly untilMs?: number
+}
+
+export interface StoreInfo {
+  readonly directory: string
+  readonly mapper: MapperKind
+  readonly mapperReason: string
+  readonly flush: 'sync' | 'async'
+  readonly threads: 'workers' | 'none'
+  readonly state: 'open' | 'poisoned' | 'closed'
+  readonly poisonedBy: VarveError | undefined
+  readonly minPhysicalOffset: PhysicalOffset
+  readonly appendedUntil: PhysicalOffset
+  readonly flushedUntil: PhysicalOffset
+  readonly dispatchedUntil: PhysicalOffset
+  readonly segmentCount: number
+  readonly topicCount: number
+  readonly queueCount: number
+  readonly recovery: RecoveryReport
+}
+
+export interface RecoveryReport {
+  readonly kind: 'new' | 'clean' | 'crash' | 'foreign'
+  readonly tookMs: number
+  readonly scannedBytes: number
+  /** Bytes cut from the tail, kept under varve/quarantine. */
+  readonly quarantinedBytes: number
+  readonly quarantinePath: string | undefined
+  readonly damaged: readonly DamagedRange[]
+  readonly rebuilt: boolean
+}
+
+export interface DamagedRange {
+  readonly from: PhysicalOffset
+  readonly until: PhysicalOffset
+  readonly reason: string
+}
+
+export interface SnapshotReport {
+  readonly directory: string
+  readonly untilPhysicalOffset: PhysicalOffset
+  readonly bytes: number
+}
+
+export interface Store extends AsyncDisposable {
+  /** Appends one message; readers see it at once (with `flush: 'sync'`, once it is on disk). Makes no promise. */
+  append(message: MessageInput): Appended
+  /** Appends messages of one queue side by side: all or none, in one segment. Offsets are consecutive. */
+  appendBatch(messages: readonly MessageInput[]): Appended
+  /** Resolves once everything below `until` (default: all appended so far) is on disk; rejects with the store's failure. */
+  flushed(until?: PhysicalOffset | number): Promise<void>
+  /** Resolves once `append` would not throw STORE_BUSY or STORE_DISK_FULL. */
+  writable(): Promise<void>
+
+  read(request: ReadRequest): Promise<ReadResult>
+  /** Never copies; checks each record's checksum. */
+  readViews(request: ReadRequest): Promise<RecordViews>
+  /** Like `readViews`, but answers undefined at once if any of it would have to come from the disk. */
+  readViewsResident(request: ReadRequest): RecordViews | undefined
+  /** Follows a queue from `offset`: ends only when the store closes or the loop is left. */
+  follow(request: QueueName & { offset: number; signal?: AbortSignal }): AsyncIterable<StoredMessage>
+
+  minOffset(queue: QueueName): QueueOffset
+  /** The offset that the next message of the queue will get; 0 for a queue that does not exist. */
+  maxOffset(queue: QueueName): QueueOffset
+  /** `lower`: first message stored at or after `timeMs`; `upper`: last one stored at or before it. Within [min, max]. */
+  offsetAt(request: QueueName & { timeMs: number; boundary?: 'lower' | 'upper' }): Promise<QueueOffset>
+  messageAt(physicalOffset: number): Promise<StoredMessage>
+  messageById(id: string): Promise<StoredMessage>
+  /** Newest first. The text of the key is compared, so hash collisions do not show. */
+  messagesByKey(query: KeyQuery): Promise<StoredMessage[]>
+
+  topics(): readonly string[]
+  queues(topic: string): readonly number[]
+  /** Forgets the queues of a topic; its records stay in the log until retention. A new topic of the name starts at 0. */
+  deleteTopic(topic: string): Promise<void>
+
+  info(): StoreInfo
+  /** Runs retention now. Returns what was deleted. */
+  clean(options?: { ignoreHours?: boolean }): Promise<readonly SegmentFacts[]>
+  /** A consistent copy of everything appended so far, made while writing goes on. The directory must not exist or be empty. */
+  snapshot(directory: string): Promise<SnapshotReport>
+  /** Resolves with the failure that ended writing, if one ever does. */
+  readonly failed: Promise<VarveError>
+  /** Flushes, dispatches, closes. Every further call returns the same promise. */
+  close(): Promise<void>
+}
