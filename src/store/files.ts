@@ -37,7 +37,7 @@ export interface Files {
   list(directory: string): string[]
   /** Facts of a file or directory, or undefined where there is none. */
   find(path: string): FileFacts | undefined
-  /** With all missing parents. Each new directory entry is synced into its parent. */
+  /** With all missing parents. Like any name, each is durable only after `syncDirectory` of its parent. */
   makeDirectory(path: string): void
   /** `create` makes an empty file when there is none; without it a missing file is an error. */
   open(path: string, mode: 'read' | 'write' | 'create'): OpenFile
