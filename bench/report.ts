@@ -1,0 +1,167 @@
+/**
+ * What a benchmark found, as data and as text: every figure with the machine, the versions and the settings behind it.
+ *
+ * Ratios come from runs that alternated in one process or one session; absolute figures are only for reading.
+ */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, statfsSync } from 'node:fs'
+import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { projectRoot } from './project.ts'
+
+/** One line that a child process prints: what it did, in which time, at which cost. */
+export interface Measurement {
+  /** Who did it: `varve`, `lmdb`, … */
+  readonly name: string
+  readonly messages: number
+  readonly seconds: number
+  /** Messages a second. */
+  readonly rate: number
+  /** Of the whole process, worker threads included; the system's write-back is in nobody's figure. */
+  readonly cpuUsPerMessage: number
+  /** Of one call, or of one acknowledgement where each is awaited; absent where calls were not timed. */
+  readonly p50Us?: number
+  readonly p99Us?: number
+  readonly p999Us?: number
+  readonly maxUs?: number
+  readonly work: Work
+  readonly settings: Readonly<Record<string, string | number | boolean>>
+  /** What only this case has; the unit ends the name. */
+  readonly details: Readonly<Record<string, number>>
+}
+
+/** What was done, so that two sides can be checked for having done the same. */
+export interface Work {
+  readonly count: number
+  /** Of the result, or of its first messages where the sides run for a time and their counts differ. */
+  readonly hash: string | number
+}
+
+export interface Spread {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+}
+
+/** A claim about a ratio between two sides of one run, or about a figure of one side. */
+export interface Verdict {
+  readonly claim: string
+  readonly reached: number
+  readonly holds: boolean
+}
+
+export interface Environment {
+  readonly machine: Readonly<Record<string, string | number>>
+  readonly versions: Readonly<Record<string, string>>
+  readonly commit: string
+  readonly atIso: string
+}
+
+export interface Report {
+  readonly benchmark: string
+  readonly question: string
+  readonly environment: Environment
+  readonly rounds: number
+  /** For whole processes: medians over the rounds, one entry for each side. */
+  readonly medians: readonly Measurement[]
+  /** `a / b`, of rate or of time as `of` says. */
+  readonly ratios: readonly ({ readonly of: string; readonly a: string; readonly b: string } & Spread)[]
+  readonly verdicts: readonly Verdict[]
+  readonly runs: readonly (readonly Measurement[])[]
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const high = sorted[middle] ?? Number.NaN
+  const low = sorted.length % 2 === 1 ? high : (sorted[middle - 1] ?? Number.NaN)
+  return { median: (low + high) / 2, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN }
+}
+
+/** `directory` is where the measured files lie: on a file system in memory a sync costs nothing and proves nothing. */
+export function environment(directory: string): Environment {
+  const root = projectRoot()
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  return {
+    machine: {
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: availableParallelism(),
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      kernel: release(),
+      fileSystem: fileSystemOf(directory)
+    },
+    versions: { varve: manifest.version, node: process.version, v8: process.versions.v8 },
+    commit: commitOf(root),
+    atIso: new Date().toISOString()
+  }
+}
+
+export function printReport(report: Report): string {
+  const lines = [`${report.benchmark}: ${report.question}`]
+  if (report.medians.length > 0) lines.push(...table(report.medians))
+  for (const { of, a, b, median, min, max } of report.ratios) {
+    lines.push(`  ${a} / ${b}, ${of}: ×${shown(median)}  (${report.rounds} rounds, ×${shown(min)} to ×${shown(max)})`)
+  }
+  for (const { name, settings } of report.medians) lines.push(`  ${name}: ${listed(settings)}`)
+  for (const { claim, reached, holds } of report.verdicts) {
+    lines.push(`  ${holds ? 'holds ' : 'MISSED'}  ${claim}: ${shown(reached)}`)
+  }
+  const { machine, versions, commit } = report.environment
+  lines.push(`  ${listed(machine)}; ${listed(versions)}; commit ${commit}`)
+  return lines.join('\n')
+}
+
+function table(medians: readonly Measurement[]): string[] {
+  const rows = medians.map(m => ({
+    side: m.name,
+    'messages/s': Math.round(m.rate).toLocaleString('en'),
+    'CPU us/message': shown(m.cpuUsPerMessage),
+    'p50 us': m.p50Us === undefined ? '' : shown(m.p50Us),
+    'p99 us': m.p99Us === undefined ? '' : shown(m.p99Us),
+    'max us': m.maxUs === undefined ? '' : shown(m.maxUs),
+    also: listed(m.details)
+  }))
+  const columns = Object.keys(rows[0] ?? {}) as (keyof (typeof rows)[number])[]
+  const widths = columns.map(column => Math.max(column.length, ...rows.map(row => row[column].length)))
+  const line = (cells: readonly string[]) =>
+    `  ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd()
+  return [line(columns), ...rows.map(row => line(columns.map(column => row[column])))]
+}
+
+function listed(values: Readonly<Record<string, string | number | boolean>>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${typeof value === 'number' ? shown(value) : value}`)
+    .join(', ')
+}
+
+/** Three significant digits, or all of a larger number. */
+export function shown(value: number): string {
+  if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en')
+  return String(Number(value.toPrecision(3)))
+}
+
+/** Magic numbers of statfs(2). */
+const FILE_SYSTEMS = new Map([
+  [0xef53, 'ext4'],
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0x01021994, 'tmpfs (memory: syncs cost nothing here)'],
+  [0x794c7630, 'overlayfs'],
+  [0x2fc12fc1, 'zfs']
+])
+
+function fileSystemOf(directory: string): string {
+  const { type } = statfsSync(directory)
+  return FILE_SYSTEMS.get(type) ?? `0x${type.toString(16)}`
+}
+
+function commitOf(root: string): string {
+  try {
+    const git = (...args: string[]) => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: 'pipe' }).trim()
+    const changed = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : '+changes'
+    return git('rev-parse', '--short', 'HEAD') + changed
+  } catch (cause) {
+    // An unpacked archive has no history; the report says so instead of naming a wrong commit.
+    return `unknown (${cause instanceof Error ? cause.message.split('\n')[0] : 'no git'})`
+  }
+}

@@ -1,0 +1,152 @@
+/** Varve appends: a stream, batches, or writers that wait for the disk. append.bench.ts lists the settings in use. */
+import { openStore, type Store, VarveError } from '../../src/index.ts'
+import { bodies, type Extent, HASHED_COUNT, hashOf, runCase, streamLoad, windowLoad } from '../case.ts'
+
+export interface AppendSettings {
+  readonly directory: string
+  readonly extent: Extent
+  readonly bodyBytes: number
+  readonly flush: 'async' | 'sync'
+  /** Messages of one call; more than one uses `appendBatch`, and then all go to one queue. */
+  readonly batchCount?: number
+  /** So many writers that each wait for `flushed`; without it nobody waits. */
+  readonly window?: number
+  /** Messages go round over all queues of all topics. */
+  readonly topicCount?: number
+  readonly queueCount?: number
+  readonly segmentBytes?: number
+}
+
+await runCase<AppendSettings>(async settings => {
+  const {
+    directory,
+    extent,
+    bodyBytes,
+    flush,
+    batchCount = 1,
+    window,
+    topicCount = 1,
+    queueCount = 1,
+    segmentBytes
+  } = settings
+  const store = await openStore({ directory, flush, ...(segmentBytes === undefined ? {} : { segmentBytes }) })
+  const body = bodies(bodyBytes)
+  const targets = Array.from({ length: topicCount * queueCount }, (_, index) => ({
+    topic: `bench-${index % topicCount}`,
+    queueId: Math.floor(index / topicCount)
+  }))
+  const append = (index: number) => {
+    const { topic, queueId } = targets[index % targets.length]! // Inside by the remainder.
+    return store.append({ topic, queueId, body: body[index & (body.length - 1)]! })
+  }
+  const appendBatch = (first: number) => {
+    const messages = Array.from({ length: batchCount }, (_, i) => ({
+      ...targets[0]!,
+      body: body[(first + i) & (body.length - 1)]!
+    }))
+    return store.appendBatch(messages)
+  }
+
+  const openedQueuesMs = targets.length === 1 ? 0 : await openQueues(store, targets.length, append)
+  const opened = targets.length === 1 ? 0 : targets.length
+
+  const lag = watchLag(store)
+  const write = batchCount === 1 ? append : appendBatch
+  const load =
+    window === undefined
+      ? await streamLoad({
+          extent,
+          perCall: batchCount,
+          write: first => accepted(() => write(opened + first)),
+          writable: () => store.writable(),
+          turn: lag.look,
+          settle: lag.drain
+        })
+      : await windowLoad({
+          extent,
+          window,
+          write: async index => {
+            const { physicalOffset, sizeBytes } = append(index)
+            await store.flushed(physicalOffset + sizeBytes)
+          }
+        })
+
+  const stored = targets.reduce((sum, target) => sum + store.maxOffset(target), 0)
+  if (stored !== load.all + opened) throw new Error(`${load.all + opened} were appended, the queues hold ${stored}`)
+  const { messages: first } = await store.read({ ...targets[0]!, offset: 0, countMax: HASHED_COUNT, bytesMax: 2 ** 30 })
+  const { mapper } = store.info()
+  await store.close()
+
+  const stream = 'refusedMs' in load
+  return {
+    messages: load.messages,
+    seconds: load.seconds,
+    cpuUs: load.cpuUs,
+    ...load.latency,
+    work: {
+      count: load.messages,
+      hash: targets.length === 1 ? hashOf(first.map(message => message.body)) : 'one of many queues'
+    },
+    settings: {
+      flush,
+      bodyBytes,
+      batchCount,
+      topicCount,
+      queueCount,
+      mapper,
+      ...(window === undefined ? {} : { window })
+    },
+    details: {
+      ...(stream ? { lagMiBMax: lag.maxBytes() / 2 ** 20, drainMs: lag.drainMs(), refusedMs: load.refusedMs } : {}),
+      ...(opened === 0 ? {} : { openedQueuesMs })
+    }
+  }
+})
+
+/** The first message of a queue makes its file; that is a cost of its own, and shown as one. */
+async function openQueues(store: Store, count: number, append: (index: number) => unknown): Promise<number> {
+  const beganMs = performance.now()
+  for (let index = 0; index < count; index++) {
+    while (!accepted(() => append(index))) await store.writable()
+  }
+  await dispatched(store)
+  return performance.now() - beganMs
+}
+
+function accepted(call: () => unknown): boolean {
+  try {
+    call()
+    return true
+  } catch (error) {
+    if (error instanceof VarveError && error.code === 'STORE_BUSY') return false
+    throw error
+  }
+}
+
+async function dispatched(store: Store): Promise<void> {
+  for (;;) {
+    const { appendedUntil, dispatchedUntil, state, poisonedBy } = store.info()
+    if (state === 'poisoned') throw poisonedBy
+    if (dispatchedUntil >= appendedUntil) return
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+
+/** How far the dispatcher is behind the writer, and how long it takes to catch up in the end. */
+function watchLag(store: Store) {
+  let maxBytes = 0
+  let drainMs = 0
+  return {
+    look: () => {
+      const { appendedUntil, dispatchedUntil } = store.info()
+      maxBytes = Math.max(maxBytes, appendedUntil - dispatchedUntil)
+    },
+    drain: async () => {
+      const beganMs = performance.now()
+      await dispatched(store)
+      drainMs = performance.now() - beganMs
+    },
+    maxBytes: () => maxBytes,
+    drainMs: () => drainMs
+  }
+}

@@ -1,0 +1,53 @@
+/** Varve reads one queue from its first message to its last, as views or decoded. */
+import { openStore } from '../../src/index.ts'
+import { type CaseResult, measured, runCase } from '../case.ts'
+import { startSum } from './read-sum.ts'
+
+export interface ReadSettings {
+  /** With the messages of `prepare.case.ts` in it; only read. */
+  readonly data: string
+  readonly as: 'views' | 'decoded'
+  /** Read before the measured time, to compile the code and bring the files into memory. */
+  readonly warmUpCount: number
+}
+
+const QUEUE = { topic: 'bench-0', queueId: 0 }
+const REQUEST = { ...QUEUE, countMax: 1024, bytesMax: 4 * 2 ** 20 }
+
+await runCase<ReadSettings>(async ({ data, as, warmUpCount }): Promise<CaseResult> => {
+  const store = await openStore({ directory: data, create: false })
+  const until = store.maxOffset(QUEUE)
+
+  const readViews = async (countMax: number) => {
+    const sum = startSum()
+    for (let offset = 0; offset < countMax; ) {
+      const { bytes, count, nextOffset } = await store.readViews({ ...REQUEST, offset })
+      for (let i = 0; i < count; i++) sum.addRecord(bytes[i]!) // Below count there is a view.
+      offset = nextOffset
+    }
+    return sum.end()
+  }
+  const readDecoded = async (countMax: number) => {
+    const sum = startSum()
+    for (let offset = 0; offset < countMax; ) {
+      const { messages, nextOffset } = await store.read({ ...REQUEST, offset })
+      for (const { body } of messages) sum.addBody(body)
+      offset = nextOffset
+    }
+    return sum.end()
+  }
+  const read = as === 'views' ? readViews : readDecoded
+
+  await read(Math.min(until, warmUpCount))
+  const { result, seconds, cpuUs } = await measured(() => read(until))
+  const { mapper } = store.info()
+  await store.close()
+  return {
+    messages: result.count,
+    seconds,
+    cpuUs,
+    work: result,
+    settings: { as, mapper, countMax: REQUEST.countMax },
+    details: {}
+  }
+})
