@@ -1,0 +1,92 @@
+export { CHECKPOINT, CHECKPOINT_FILE_BYTES } from './checkpoint.ts'
+export {
+  BATCH_QUEUE_ENTRY,
+  CONSUME_QUEUE_ENTRY,
+  CONSUME_QUEUE_EXT_UNIT,
+  extOffsetAt,
+  FILLER_TOTAL_BYTES,
+  isExtAddress,
+  QUEUE_ENTRY_BYTES,
+  TAGS_HASH_AT
+} from './consume-queue-entry.ts'
+export { DecodedRecord, decodeRecord } from './decoded-record.ts'
+export { type Host, hostToBytes, readHost } from './hosts.ts'
+export {
+  INDEX_HEADER,
+  INDEX_ITEM,
+  INDEX_SLOT_BYTES,
+  indexFileBytes,
+  indexHashSeed,
+  indexItemAt,
+  indexKeyHash,
+  indexKeyHashOfText,
+  indexSlotAt,
+  indexSlotOf
+} from './index-file.ts'
+export { javaHash, javaHashOfBytes } from './java-hash.ts'
+export { type Field, getInt53, int16, int32, int53, type Layout, layout, setInt53 } from './layout.ts'
+export { decodeMessageId, encodeMessageId } from './message-id.ts'
+export {
+  checkPropertiesSize,
+  checkPropertyText,
+  decodeProperties,
+  encodeProperties,
+  findIndexedProperties,
+  findProperty,
+  IndexedProperties,
+  KEY_SEPARATOR,
+  NAME_END,
+  PROPERTY,
+  PROPERTY_END,
+  Span,
+  splitKeys,
+  tagsCodeOf,
+  tagsHashOf
+} from './properties.ts'
+export {
+  BLANK_MAGIC,
+  BLANK_RESERVE_BYTES,
+  bornHostBytesOf,
+  HOST_BYTES_V4,
+  HOST_BYTES_V6,
+  locate,
+  PROPERTIES_BYTES_MAX,
+  RECORD_BLANK,
+  RECORD_BROKEN,
+  RECORD_BYTES_MIN,
+  RECORD_HEAD,
+  RECORD_MAGIC_V1,
+  RECORD_MAGIC_V2,
+  RECORD_MIDDLE,
+  RECORD_REST,
+  RECORD_WHOLE,
+  RecordDraft,
+  RecordPositions,
+  type RecordShape,
+  type RecordSizes,
+  recordBytes,
+  recordMagicFor,
+  SYS_FLAG,
+  setBodyChecksum,
+  sizeOfRecord,
+  storeHostBytesOf,
+  TOPIC_BYTES_MAX_V1,
+  TOPIC_BYTES_MAX_V2,
+  topicLengthBytesOf,
+  withHostBits,
+  writeBlank,
+  writeRecordHead
+} from './record.ts'
+export {
+  bodyIsIntact,
+  checksum31,
+  RECORD_CHECKSUM_BYTES,
+  RECORD_CHECKSUM_PROPERTY,
+  type RecordChecksum,
+  verifyRecordChecksum,
+  writeRecordChecksum
+} from './record-checksum.ts'
+export { DELAY_LEVELS_DEFAULT, parseDelayLevels, readDelayLevel, SCHEDULE_TOPIC, scheduleDueAt } from './schedule.ts'
+export { parseSegmentName, segmentName } from './segment-name.ts'
+export { copyBytes, encodeText, readText, textBytes, writeText } from './text.ts'
+export { checkClientTopicName, checkTopicName, isTopicName, RETRY_TOPIC_PREFIX } from './topic-name.ts'
