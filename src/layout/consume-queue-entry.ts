@@ -10,7 +10,7 @@ import { int16, int32, int53, layout } from './layout.ts'
 
 export const CONSUME_QUEUE_ENTRY = layout({
   physicalOffset: int53('first byte of the record in the commit log'),
-  totalBytes: int32('size of the whole record, not of its body; 0 ends the queue'),
+  sizeBytes: int32('size of the whole record, not of its body; 0 ends the queue'),
   tagsCode: int53('hash of the tag, 0 without one; the due time in the schedule topic; or an address, see below')
 })
 
@@ -20,7 +20,7 @@ export const QUEUE_ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
 export const TAGS_HASH_AT = CONSUME_QUEUE_ENTRY.at.tagsCode + 4
 
 /** Size of an entry that only fills the place before the first message of a queue that did not start at 0. */
-export const FILLER_TOTAL_BYTES = 0x7fffffff
+export const FILLER_SIZE_BYTES = 0x7fffffff
 
 /** A tag code at or below this is no hash but an address in `consumequeue_ext`. */
 const EXT_TAGS_CODE_MAX = -2147483649
@@ -49,7 +49,7 @@ export const CONSUME_QUEUE_EXT_UNIT = layout({
 /** An entry of a queue whose records are whole batches (`batchconsumequeue`). */
 export const BATCH_QUEUE_ENTRY = layout({
   physicalOffset: int53('first byte of the record in the commit log'),
-  totalBytes: int32('size of the whole record'),
+  sizeBytes: int32('size of the whole record'),
   tagsCode: int53('as in a consume queue'),
   storedAtMs: int53('store time of the record'),
   baseOffset: int53('queue offset of the first message of the batch'),

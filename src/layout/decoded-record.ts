@@ -47,7 +47,7 @@ export class DecodedRecord {
     this.bodyChecksum = view.getInt32(at + BODY_CHECKSUM_AT)
     this.bornAtMs = getInt53(view, at + BORN_AT_MS_AT)
     this.bornHost = bornHosts.read(view, positions.bornHostAt, positions.bornHostBytes)
-    this.storedAtMs = getInt53(view, positions.storedAtAt)
+    this.storedAtMs = positions.storedAtMs
     this.storeHost = storeHosts.read(view, positions.storeHostAt, positions.storeHostBytes)
     this.reconsumeTimes = view.getInt32(reconsumeAt)
     this.preparedTransactionOffset = getInt53(view, positions.preparedAt)

@@ -4,7 +4,7 @@ export {
   CONSUME_QUEUE_ENTRY,
   CONSUME_QUEUE_EXT_UNIT,
   extOffsetAt,
-  FILLER_TOTAL_BYTES,
+  FILLER_SIZE_BYTES,
   isExtAddress,
   QUEUE_ENTRY_BYTES,
   TAGS_HASH_AT
@@ -86,7 +86,14 @@ export {
   verifyRecordChecksum,
   writeRecordChecksum
 } from './record-checksum.ts'
-export { DELAY_LEVELS_DEFAULT, parseDelayLevels, readDelayLevel, SCHEDULE_TOPIC, scheduleDueAt } from './schedule.ts'
+export {
+  DELAY_LEVELS_DEFAULT,
+  levelDueAt,
+  parseDelayLevels,
+  readDelayLevel,
+  SCHEDULE_TOPIC,
+  scheduleDueAt
+} from './schedule.ts'
 export { parseSegmentName, segmentName } from './segment-name.ts'
 export { copyBytes, encodeText, readText, textBytes, writeText } from './text.ts'
 export { checkClientTopicName, checkTopicName, isTopicName, RETRY_TOPIC_PREFIX } from './topic-name.ts'

@@ -156,6 +156,7 @@ export class RecordPositions {
   bornHostAt = 0
   bornHostBytes = 0
   storedAtAt = 0
+  storedAtMs = 0
   storeHostAt = 0
   storeHostBytes = 0
   reconsumeAt = 0
@@ -219,6 +220,7 @@ export function locate(view: DataView, at: number, until: number, into: RecordPo
   into.bornHostAt = at + HEAD_BYTES
   into.bornHostBytes = bornHostBytes
   into.storedAtAt = storedAtAt
+  into.storedAtMs = getInt53(view, storedAtAt)
   into.storeHostAt = storeHostAt
   into.storeHostBytes = storeHostBytes
   into.reconsumeAt = reconsumeAt
@@ -326,6 +328,7 @@ export function writeRecordHead(
   into.bornHostAt = bornHostAt
   into.bornHostBytes = bornBytes
   into.storedAtAt = storedAtAt
+  into.storedAtMs = draft.storedAtMs
   into.storeHostAt = storeHostAt
   into.storeHostBytes = storeBytes
   into.reconsumeAt = reconsumeAt

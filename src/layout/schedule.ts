@@ -5,7 +5,9 @@
  * Not here: delivering what is due (the broker).
  */
 import { VarveError } from '../base/index.ts'
-import type { Span } from './properties.ts'
+import { findProperty, PROPERTY, Span } from './properties.ts'
+import type { RecordPositions } from './record.ts'
+import { encodeText } from './text.ts'
 
 export const SCHEDULE_TOPIC = 'SCHEDULE_TOPIC_XXXX'
 
@@ -35,8 +37,24 @@ export function parseDelayLevels(text: string): number[] {
     })
 }
 
-/** Levels beyond the last count as the last. `delayLevel` is at least 1: without one a record has a tag code. */
-export function scheduleDueAt(storedAtMs: number, delayLevel: number, levelDelaysMs: readonly number[]): number {
+/**
+ * When a record of the schedule topic is due. Undefined if it has no delay level: its entry then has its tag code, like
+ * that of any record.
+ */
+export function scheduleDueAt(
+  bytes: Uint8Array,
+  { propertiesAt, propertiesBytes, storedAtMs }: RecordPositions,
+  levelDelaysMs: readonly number[]
+): number | undefined {
+  findProperty(bytes, propertiesAt, propertiesAt + propertiesBytes, DELAY_LEVEL_NAME, delayLevelSpan)
+  const delayLevel = readDelayLevel(bytes, delayLevelSpan)
+  return delayLevel > 0 ? levelDueAt(storedAtMs, delayLevel, levelDelaysMs) : undefined
+}
+const DELAY_LEVEL_NAME = encodeText(PROPERTY.DELAY_LEVEL)
+const delayLevelSpan = new Span()
+
+/** Levels beyond the last count as the last; `delayLevel` is at least 1. */
+export function levelDueAt(storedAtMs: number, delayLevel: number, levelDelaysMs: readonly number[]): number {
   return storedAtMs + (levelDelaysMs[Math.min(delayLevel, levelDelaysMs.length) - 1] ?? 0)
 }
 
