@@ -264,8 +264,8 @@ export function withHostBits(sysFlag: number, bornHostBytes: number, storeHostBy
 }
 
 /**
- * Writes all of a record but its body, its properties and their checksums, and says in `into` where those belong.
- * The body checksum is left as 0: `setBodyChecksum` follows once the body is in place.
+ * Writes all of a record but its body, its properties, its checksums and its size, and says in `into` where body and
+ * properties belong. `closeRecord` follows once they are in place.
  */
 export function writeRecordHead(
   bytes: Uint8Array,
@@ -287,9 +287,7 @@ export function writeRecordHead(
   assert(topicLength <= (topicLengthBytes === 1 ? TOPIC_BYTES_MAX_V1 : TOPIC_BYTES_MAX_V2), 'the topic fits its length')
   assert(propertiesBytes <= PROPERTIES_BYTES_MAX, 'the properties fit their length')
 
-  view.setInt32(at + TOTAL_AT, totalBytes)
   view.setInt32(at + MAGIC_AT, magic)
-  view.setInt32(at + BODY_CHECKSUM_AT, 0)
   view.setInt32(at + QUEUE_ID_AT, draft.queueId)
   view.setInt32(at + FLAG_AT, draft.flag)
   setInt53(view, at + QUEUE_OFFSET_AT, draft.queueOffset)
@@ -341,9 +339,13 @@ export function writeRecordHead(
   into.propertiesBytes = propertiesBytes
 }
 
-/** `crc` is the CRC-32 of the body; the format keeps 31 bits of it. `at` is the first byte of the record. */
-export function setBodyChecksum(view: DataView, at: number, crc: number): void {
+/**
+ * The last step of writing a record: `crc` is the CRC-32 of the body, of which the format keeps 31 bits. Until the size
+ * is written `locate` finds no record at `at`, so that one whose writer died half-way does not look whole.
+ */
+export function closeRecord(view: DataView, at: number, totalBytes: number, crc: number): void {
   view.setInt32(at + BODY_CHECKSUM_AT, crc & 0x7fffffff)
+  view.setInt32(at + TOTAL_AT, totalBytes)
 }
 
 /** Closes a segment: of the rest only these 8 bytes are written, the others keep what they held. */
