@@ -1,0 +1,172 @@
+/**
+ * The one typed door to the addon: what Node's `fs` and mmap-io lack and a storage engine needs.
+ *
+ * Every call checks types, ranges and bounds in C++ and throws an Error whose `code` is the name of an errno (`ENOSPC`)
+ * or one of these:
+ * - ERR_VARVE_ARGUMENT: an argument of the wrong type or out of range; the caller is at fault
+ * - ERR_VARVE_UNMAPPED: the address range does not lie inside one mapping (any more)
+ * - ERR_VARVE_FILE_SHORT: a mapping beyond the end of the file was asked for; touching it would end the process
+ * - ERR_VARVE_NOT_LOCKED: this thread does not hold the lock that it wants to give back
+ *
+ * Addresses are exact numbers, good in every thread of the process: a call by address holds its mapping while it works.
+ *
+ * Not here: what the store makes of these errors (src/store/mapping.ts), building the addon (build.mjs).
+ */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export interface Native {
+  /** Maps the first `bytes` bytes of a file, shared. At most 4 GiB; the file must be that long. `path` is for messages. */
+  map(file: number, bytes: number, writable: boolean, path: string): ArrayBuffer
+  /** Detaches the buffer, so that every view of it has length 0, and unmaps. Only in the thread that mapped. */
+  unmap(buffer: ArrayBuffer): void
+  /**
+   * Registers a mapping that mmap-io made, so that it can be named by address. It stays mapped until `disown`, even if
+   * JavaScript forgets it. Nothing but a whole mapping of mmap-io may be handed in.
+   */
+  adopt(buffer: ArrayBuffer, writable: boolean, path: string): void
+  /** Detaches an adopted buffer and lets its file go. mmap-io gives the addresses back in a later turn of the event loop. */
+  disown(buffer: ArrayBuffer): void
+  addressOf(bytes: Uint8Array): number
+  /**
+   * Makes the pages present and writable without changing a byte. False if the range is not mapped, or was released
+   * while it went on; EFAULT if the file no longer has these pages; EACCES if the mapping is read-only.
+   */
+  prefault(address: number, bytes: number): boolean
+  /** Makes the range durable, with the metadata that finds it again (msync). */
+  syncRange(address: number, bytes: number): void
+  /** Whether every page of the range is in memory. */
+  resident(address: number, bytes: number): boolean
+  /** Asks for the range to be read soon. False if it is not mapped. */
+  readAhead(address: number, bytes: number): boolean
+
+  /** Gives the range real blocks. ENOTSUP where the file system cannot. */
+  allocate(file: number, at: number, bytes: number, keepSize: boolean): void
+  /** Gives the blocks of the range back; it reads as zeros. */
+  punchHole(file: number, at: number, bytes: number): void
+  /** Makes a range of a file durable, with the metadata that finds it again. Nothing need be mapped. */
+  syncFileBytes(file: number, at: number, bytes: number): void
+  /** Starts writing the range back. Promises nothing. */
+  startWriting(file: number, at: number, bytes: number): void
+  /** Makes the bytes and the size of a file durable (fdatasync). */
+  syncData(file: number): void
+  syncDirectory(path: string): void
+  /** Writes back the whole file system that holds the file. ENOTSUP outside of Linux. */
+  syncFileSystem(file: number): void
+  /** Asks for the range to be read soon. */
+  fileReadAhead(file: number, at: number, bytes: number): void
+  /**
+   * Reads without waiting for the disk; fewer bytes only at the end of the file. Undefined if some of the range is not
+   * in memory. ENOTSUP where the file system cannot tell.
+   */
+  readNoWait(file: number, into: Uint8Array, at: number): number | undefined
+
+  /**
+   * Takes the lock that Java's `FileChannel.lock(0, 1)` respects. Undefined when it is taken, else the process id of the
+   * holder: 0 if it cannot be known, this process's own if another part of it has the lock. Closing any descriptor of
+   * the file drops the lock.
+   */
+  lockFile(file: number): number | undefined
+  unlockFile(file: number): void
+
+  /** CRC-32 (zlib) of `bytes[from, until)`. */
+  crc32(bytes: Uint8Array, from: number, until: number): number
+  /** CRC-32 of the first `count` ranges, each two numbers (from, until), into the first `count` numbers of `into`. */
+  crc32Many(bytes: Uint8Array, ranges: Float64Array, count: number, into: Uint32Array): void
+
+  /**
+   * From now on a SIGBUS first writes a line with the file and the offset to stderr. Once per process; later calls do
+   * nothing.
+   */
+  installSigbusHandler(): void
+}
+
+export type NativeBindings =
+  | { readonly native: Native; readonly path: string }
+  | { readonly native: undefined; readonly reason: string }
+
+let loaded: NativeBindings | undefined
+
+/** Loads the addon, once per thread. Never throws: where it cannot be had, `reason` says why in one sentence. */
+export function loadNative(): NativeBindings {
+  loaded ??= load()
+  return loaded
+}
+
+function load(): NativeBindings {
+  const candidates = binaryPaths().filter(existsSync)
+  if (candidates.length === 0) {
+    return {
+      native: undefined,
+      reason: `the native bindings are not built for ${process.platform}-${process.arch}: run \`npm run setup\``
+    }
+  }
+  const require = createRequire(import.meta.url)
+  const refusals: string[] = []
+  for (const path of candidates) {
+    try {
+      const native: unknown = require(path)
+      if (isComplete(native)) return { native, path }
+      refusals.push(`${path} is older than this version of Varve`)
+    } catch (error) {
+      // Another C library or processor: the next binary may fit, and if none does the reason is told.
+      refusals.push(error instanceof Error ? error.message : String(error))
+    }
+  }
+  return { native: undefined, reason: `no binary of the native bindings loads here: ${refusals.join('; ')}` }
+}
+
+/** Where binaries may lie, best first: named by hand (for the sanitized build), shipped, compiled here. */
+function binaryPaths(): string[] {
+  const chosen = process.env['VARVE_NATIVE_BINDINGS']
+  if (chosen !== undefined && chosen !== '') return [chosen]
+  const directory = join(packageRoot(), 'native-bindings')
+  return [
+    join(directory, 'prebuilds', `${process.platform}-${process.arch}`, 'varve.node'),
+    join(directory, 'build', 'varve.node')
+  ]
+}
+
+/** This file runs as source and, compiled, from a folder deeper: the package starts where package.json lies. */
+function packageRoot(): string {
+  let directory = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(directory, 'package.json'))) {
+    const parent = dirname(directory)
+    if (parent === directory) throw new Error('native-bindings: there is no package.json above this file')
+    directory = parent
+  }
+  return directory
+}
+
+const entryPoints: Record<keyof Native, true> = {
+  map: true,
+  unmap: true,
+  adopt: true,
+  disown: true,
+  addressOf: true,
+  prefault: true,
+  syncRange: true,
+  resident: true,
+  readAhead: true,
+  allocate: true,
+  punchHole: true,
+  syncFileBytes: true,
+  startWriting: true,
+  syncData: true,
+  syncDirectory: true,
+  syncFileSystem: true,
+  fileReadAhead: true,
+  readNoWait: true,
+  lockFile: true,
+  unlockFile: true,
+  crc32: true,
+  crc32Many: true,
+  installSigbusHandler: true
+}
+
+function isComplete(native: unknown): native is Native {
+  if (typeof native !== 'object' || native === null) return false
+  return Object.keys(entryPoints).every(name => typeof (native as Record<string, unknown>)[name] === 'function')
+}
