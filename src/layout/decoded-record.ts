@@ -3,10 +3,12 @@
  * plain numbers.
  *
  * Body and properties are copied out of the file, so a message stays valid when its segment goes. Properties are
- * decoded when they are first asked for: most readers want the body.
+ * decoded when they are first asked for: most readers want the body. Copies of small messages share an allocation, like
+ * Node's own small buffers: an allocation each would cost more than all the rest of the decoding.
  *
  * Not here: whether the record is intact; `locate` has said RECORD_WHOLE before anything here is called.
  */
+import { KiB } from '../base/index.ts'
 import { type Host, readHost } from './hosts.ts'
 import { getInt53 } from './layout.ts'
 import { decodeProperties, PROPERTY, splitKeys } from './properties.ts'
@@ -31,17 +33,26 @@ export class DecodedRecord {
   readonly storeHost: Host
   readonly reconsumeTimes: number
   readonly preparedTransactionOffset: number
-  readonly #propertyBytes: Uint8Array
+  /** Holds the properties at `#propertiesAt`. */
+  readonly #copy: Uint8Array
+  readonly #propertiesAt: number
+  readonly #propertiesUntil: number
   #properties: Readonly<Record<string, string>> | undefined
 
   constructor(bytes: Uint8Array, view: DataView, positions: RecordPositions) {
     const { at, bodyAt, bodyBytes, reconsumeAt, propertiesAt, propertiesBytes } = positions
+    // From the body to the end of the record, in one copy: the topic between them is cheaper to copy than to leave out.
+    const end = at + positions.totalBytes
+    const copyAt = copies.take(end - bodyAt)
+    const copy = copies.bytes
+    copy.set(bytes.subarray(bodyAt, end), copyAt)
+
     this.topic = topics.read(bytes, positions.topicAt, positions.topicBytes)
     this.queueId = positions.queueId
     this.queueOffset = positions.queueOffset
     this.physicalOffset = positions.physicalOffset
     this.sizeBytes = positions.totalBytes
-    this.body = copyOf(bytes, bodyAt, bodyBytes)
+    this.body = new Uint8Array(copy.buffer, copyAt, bodyBytes)
     this.flag = view.getInt32(at + FLAG_AT)
     this.sysFlag = positions.sysFlag
     this.bodyChecksum = view.getInt32(at + BODY_CHECKSUM_AT)
@@ -51,11 +62,13 @@ export class DecodedRecord {
     this.storeHost = storeHosts.read(view, positions.storeHostAt, positions.storeHostBytes)
     this.reconsumeTimes = view.getInt32(reconsumeAt)
     this.preparedTransactionOffset = getInt53(view, positions.preparedAt)
-    this.#propertyBytes = copyOf(bytes, propertiesAt, propertiesBytes)
+    this.#copy = copy
+    this.#propertiesAt = copyAt + propertiesAt - bodyAt
+    this.#propertiesUntil = this.#propertiesAt + propertiesBytes
   }
 
   get properties(): Readonly<Record<string, string>> {
-    this.#properties ??= decodeProperties(this.#propertyBytes, 0, this.#propertyBytes.length)
+    this.#properties ??= decodeProperties(this.#copy, this.#propertiesAt, this.#propertiesUntil)
     return this.#properties
   }
 
@@ -66,14 +79,52 @@ export class DecodedRecord {
   get keys(): readonly string[] {
     return splitKeys(this.properties[PROPERTY.KEYS] ?? '')
   }
+
+  /** All fields as a plain object: for JSON and for printing, which pass over what is only computed. */
+  toJSON(): Record<string, unknown> {
+    return { ...this, tag: this.tag, keys: this.keys, properties: { ...this.properties } }
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): Record<string, unknown> {
+    return this.toJSON()
+  }
 }
 
 export function decodeRecord(bytes: Uint8Array, view: DataView, positions: RecordPositions): DecodedRecord {
   return new DecodedRecord(bytes, view, positions)
 }
 
-function copyOf(bytes: Uint8Array, at: number, count: number): Uint8Array {
-  return bytes.slice(at, at + count)
+/**
+ * Where copies go: after `take` they have their place in `bytes`, at the position it returned. A message that is kept
+ * holds its whole chunk in memory, so a chunk is small, and what is large gets an allocation of its own.
+ */
+class Copies {
+  static readonly #CHUNK_BYTES = 64 * KiB
+  static readonly #SHARED_BYTES_MAX = 8 * KiB
+
+  bytes: Uint8Array = new Uint8Array(0)
+  #chunk: Uint8Array = this.bytes
+  #used = 0
+
+  take(count: number): number {
+    if (count > Copies.#SHARED_BYTES_MAX) {
+      this.bytes = allocate(count)
+      return 0
+    }
+    if (count > this.#chunk.length - this.#used) {
+      this.#chunk = allocate(Copies.#CHUNK_BYTES)
+      this.#used = 0
+    }
+    this.bytes = this.#chunk
+    const at = this.#used
+    this.#used += count
+    return at
+  }
+}
+
+/** Not zeroed: every byte that is handed out is written first. */
+function allocate(count: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(count).buffer)
 }
 
 /** Neighbouring records mostly have the same topic: comparing its bytes is cheaper than making a string again. */
@@ -118,6 +169,7 @@ class LastHost {
   }
 }
 
+const copies = new Copies()
 const topics = new LastTopic()
 const bornHosts = new LastHost()
 const storeHosts = new LastHost()
