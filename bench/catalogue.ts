@@ -5,16 +5,25 @@ import { appendBenchmarks } from './store/append.bench.ts'
 import { lifeBenchmarks } from './store/life.bench.ts'
 import { readBenchmarks } from './store/read.bench.ts'
 
-export const benchmarks: readonly Benchmark[] = [...layoutBenchmarks, ...appendBenchmarks, ...readBenchmarks, ...lifeBenchmarks]
+export const benchmarks: readonly Benchmark[] = [
+  ...layoutBenchmarks,
+  ...appendBenchmarks,
+  ...readBenchmarks,
+  ...lifeBenchmarks
+]
 
 /** Those whose name is, or begins with, one of `wanted`; all if nothing is wanted. */
 export function chosen(wanted: readonly string[]): readonly Benchmark[] {
   for (const name of wanted) {
     if (!benchmarks.some(benchmark => isChosen(benchmark, name))) {
-      throw new Error(`no benchmark is called ${name}; --list shows all: ${benchmarks.map(({ name }) => name).join(', ')}`)
+      throw new Error(
+        `no benchmark is called ${name}; --list shows all: ${benchmarks.map(({ name }) => name).join(', ')}`
+      )
     }
   }
-  return wanted.length === 0 ? benchmarks : benchmarks.filter(benchmark => wanted.some(name => isChosen(benchmark, name)))
+  return wanted.length === 0
+    ? benchmarks
+    : benchmarks.filter(benchmark => wanted.some(name => isChosen(benchmark, name)))
 }
 
 function isChosen({ name }: Benchmark, wanted: string): boolean {

@@ -35,6 +35,8 @@ export interface Benchmark {
   readonly question: string
   /** Whether it needs the packages of bench/package.json. */
   readonly needsPeers?: boolean
+  /** Whether its sides are whole processes, for which the machine's memory is touched first. */
+  readonly ownProcesses?: boolean
   run(options: BenchOptions): Promise<Report>
 }
 
@@ -115,10 +117,10 @@ export async function compare(benchmark: Benchmark, options: BenchOptions, sides
       : [
           ...(sides.ratioMax === undefined
             ? []
-            : [verdict('candidate / reference, time', ratio.median, { atMost: sides.ratioMax })]),
+            : [verdict('candidate / reference, time', ratio.median, { atMost: sides.ratioMax, against: 'reference' })]),
           ...(sides.ratioMin === undefined
             ? []
-            : [verdict('candidate / reference, time', ratio.median, { atLeast: sides.ratioMin })])
+            : [verdict('candidate / reference, time', ratio.median, { atLeast: sides.ratioMin, against: 'reference' })])
         ],
     runs: []
   }
@@ -227,12 +229,16 @@ export async function runCaseFile<Result = Measurement>(
   file: string,
   settings: Readonly<Record<string, unknown>>
 ): Promise<Result> {
-  const { stdout, exit } = await runToEnd([compiledCase(file), JSON.stringify(settings)])
+  const { stdout, exit } = await runToEnd(compiledCaseArgs(file, settings))
   const line = stdout.trimEnd().split('\n').at(-1) ?? ''
   if (exit !== '0' || !line.startsWith('{')) {
     throw new Error(`${file} ended with ${exit} for ${JSON.stringify(settings)}; its last line: ${line}`)
   }
   return JSON.parse(line) as Result
+}
+
+export function compiledCaseArgs(file: string, settings: Readonly<Record<string, unknown>>): readonly string[] {
+  return [compiledCase(file), JSON.stringify(settings)]
 }
 
 /** For cases whose purpose is to die: resolves with the exit code, or the signal's name. */
@@ -254,11 +260,16 @@ function demandSame(reference: Work, candidate: Work, countsDiffer = false): voi
   check.equal(candidate.hash, reference.hash, 'both sides came to the same result')
 }
 
-function verdict(claim: string, reached: number, { atLeast, atMost }: Pick<Bound, 'atLeast' | 'atMost'>): Verdict {
+function verdict(
+  claim: string,
+  reached: number,
+  { atLeast, atMost, against }: Pick<Bound, 'atLeast' | 'atMost' | 'against'>
+): Verdict {
   const limits = [atLeast === undefined ? '' : `at least ${atLeast}`, atMost === undefined ? '' : `at most ${atMost}`]
   return {
     claim: `${claim} ${limits.filter(Boolean).join(' and ')}`,
     reached,
+    gate: against !== undefined,
     holds: reached >= (atLeast ?? Number.NEGATIVE_INFINITY) && reached <= (atMost ?? Number.POSITIVE_INFINITY)
   }
 }

@@ -1,13 +1,12 @@
 /** The command line of the benchmarks: what to run, at which size, and how to print it. */
 import { mkdirSync } from 'node:fs'
-import { freemem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chosen } from './catalogue.ts'
-import type { BenchOptions } from './harness.ts'
+import { type BenchOptions, runCaseFile } from './harness.ts'
 import { installPeers } from './peers/peers.ts'
 import { projectRoot } from './project.ts'
-import { printReport, type Report } from './report.ts'
+import { environment, printEnvironment, printReport } from './report.ts'
 
 /** The exit code: 0, or 1 when a ratio was missed, or 2 for a wrong call. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -41,13 +40,17 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 
   if (benchmarks.some(({ needsPeers }) => needsPeers)) installPeers(progress)
-  if (!values.smoke && benchmarks.some(({ ownProcesses }) => ownProcesses)) touchMemory(progress)
+  if (!values.smoke && benchmarks.some(({ ownProcesses }) => ownProcesses)) {
+    progress('touching the free memory of the machine, so that no side is the first to')
+    await runCaseFile('touch-memory.case.ts', {})
+  }
 
   let missed = 0
+  if (!values.json) process.stdout.write(`${printEnvironment(environment(directory))}\n`)
   for (const benchmark of benchmarks) {
     const report = await benchmark.run(options)
     missed += report.verdicts.filter(({ holds, gate }) => gate && !holds).length
-    process.stdout.write(`${values.json ? JSON.stringify(report) : `${printReport(report)}\n`}\n`)
+    process.stdout.write(`${values.json ? JSON.stringify(report) : printReport(report)}\n`)
   }
   return missed === 0 ? 0 : 1
 }
@@ -57,22 +60,3 @@ function positive(name: string, text: string): number {
   if (!(value > 0)) throw new Error(`${name} must be a positive number, not ${text}`)
   return value
 }
-
-/** What is kept free for the process itself. */
-const MEMORY_LEFT = 0.2
-
-/**
- * The first touch of a virtual machine's page goes down to its host and costs many times what later ones do, which
- * would be charged to whoever runs first. So all free memory is touched once, and given back.
- */
-function touchMemory(progress: (line: string) => void): void {
-  progress('touching the free memory of the machine, so that nobody is the first to')
-  const pieceBytes = 2 ** 28
-  const pieces: Buffer[] = []
-  for (let left = freemem() * (1 - MEMORY_LEFT); left > pieceBytes; left -= pieceBytes) {
-    pieces.push(Buffer.allocUnsafeSlow(pieceBytes).fill(1))
-  }
-  pieces.length = 0
-}
-
-export type { Report }

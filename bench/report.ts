@@ -48,6 +48,8 @@ export interface Verdict {
   readonly claim: string
   readonly reached: number
   readonly holds: boolean
+  /** Whether a miss fails the run: only ratios within one run do, figures of this machine never. */
+  readonly gate: boolean
 }
 
 export interface Environment {
@@ -97,31 +99,37 @@ export function environment(directory: string): Environment {
 }
 
 export function printReport(report: Report): string {
-  const lines = [`${report.benchmark}: ${report.question}`]
-  if (report.medians.length > 0) lines.push(...table(report.medians))
+  const lines = [`${report.benchmark}: ${report.question}`, ...table(report.medians)]
   for (const { of, a, b, median, min, max } of report.ratios) {
     lines.push(`  ${a} / ${b}, ${of}: ×${shown(median)}  (${report.rounds} rounds, ×${shown(min)} to ×${shown(max)})`)
   }
-  for (const { name, settings } of report.medians) lines.push(`  ${name}: ${listed(settings)}`)
   for (const { claim, reached, holds } of report.verdicts) {
     lines.push(`  ${holds ? 'holds ' : 'MISSED'}  ${claim}: ${shown(reached)}`)
   }
-  const { machine, versions, commit } = report.environment
-  lines.push(`  ${listed(machine)}; ${listed(versions)}; commit ${commit}`)
-  return lines.join('\n')
+  for (const { name, settings } of report.medians) {
+    if (Object.keys(settings).length > 0) lines.push(`  ${name} ran with ${listed(settings)}`)
+  }
+  return `${lines.join('\n')}\n`
 }
 
+export function printEnvironment({ machine, versions, commit, atIso }: Environment): string {
+  return `on ${listed(machine)}; ${listed(versions)}; commit ${commit}, ${atIso}\n`
+}
+
+/** Columns that no side fills are left out. */
 function table(medians: readonly Measurement[]): string[] {
+  const figure = (value: number | undefined) => (value === undefined ? '' : shown(value))
   const rows = medians.map(m => ({
     side: m.name,
     'messages/s': Math.round(m.rate).toLocaleString('en'),
     'CPU us/message': shown(m.cpuUsPerMessage),
-    'p50 us': m.p50Us === undefined ? '' : shown(m.p50Us),
-    'p99 us': m.p99Us === undefined ? '' : shown(m.p99Us),
-    'max us': m.maxUs === undefined ? '' : shown(m.maxUs),
+    'p50 us': figure(m.p50Us),
+    'p99 us': figure(m.p99Us),
+    'max us': figure(m.maxUs),
     also: listed(m.details)
   }))
-  const columns = Object.keys(rows[0] ?? {}) as (keyof (typeof rows)[number])[]
+  const columns = (Object.keys(rows[0] ?? {}) as (keyof (typeof rows)[number])[]) // Exactly the keys written above.
+    .filter(column => rows.some(row => row[column] !== ''))
   const widths = columns.map(column => Math.max(column.length, ...rows.map(row => row[column].length)))
   const line = (cells: readonly string[]) =>
     `  ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`.trimEnd()
@@ -136,6 +144,7 @@ function listed(values: Readonly<Record<string, string | number | boolean>>): st
 
 /** Three significant digits, or all of a larger number. */
 export function shown(value: number): string {
+  if (!Number.isFinite(value)) return String(value)
   if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en')
   return String(Number(value.toPrecision(3)))
 }

@@ -1,6 +1,6 @@
 /** Varve appends: a stream, batches, or writers that wait for the disk. append.bench.ts lists the settings in use. */
-import { openStore, type Store, VarveError } from '../../src/index.ts'
-import { bodies, type Extent, HASHED_COUNT, hashOf, runCase, streamLoad, windowLoad } from '../case.ts'
+import { openStore, type Store, type StoreOptions, VarveError } from '../../src/index.ts'
+import { bodies, type CaseResult, type Extent, HASHED_COUNT, hashOf, runCase, streamLoad, windowLoad } from '../case.ts'
 
 export interface AppendSettings {
   readonly directory: string
@@ -14,10 +14,10 @@ export interface AppendSettings {
   /** Messages go round over all queues of all topics. */
   readonly topicCount?: number
   readonly queueCount?: number
-  readonly segmentBytes?: number
+  readonly options?: Partial<StoreOptions>
 }
 
-await runCase<AppendSettings>(async settings => {
+await runCase<AppendSettings>(async (settings): Promise<CaseResult> => {
   const {
     directory,
     extent,
@@ -27,9 +27,9 @@ await runCase<AppendSettings>(async settings => {
     window,
     topicCount = 1,
     queueCount = 1,
-    segmentBytes
+    options = {}
   } = settings
-  const store = await openStore({ directory, flush, ...(segmentBytes === undefined ? {} : { segmentBytes }) })
+  const store = await openStore({ directory, flush, ...options })
   const body = bodies(bodyBytes)
   const targets = Array.from({ length: topicCount * queueCount }, (_, index) => ({
     topic: `bench-${index % topicCount}`,
@@ -73,7 +73,12 @@ await runCase<AppendSettings>(async settings => {
 
   const stored = targets.reduce((sum, target) => sum + store.maxOffset(target), 0)
   if (stored !== load.all + opened) throw new Error(`${load.all + opened} were appended, the queues hold ${stored}`)
-  const { messages: first } = await store.read({ ...targets[0]!, offset: 0, countMax: HASHED_COUNT, bytesMax: 2 ** 30 })
+  const firstBodies: Uint8Array[] = []
+  for (let index = 0; index < Math.min(HASHED_COUNT, stored); index++) {
+    const target = targets[index % targets.length]! // Inside by the remainder.
+    const { messages } = await store.read({ ...target, offset: Math.floor(index / targets.length), countMax: 1 })
+    firstBodies.push(...messages.map(message => message.body))
+  }
   const { mapper } = store.info()
   await store.close()
 
@@ -83,10 +88,7 @@ await runCase<AppendSettings>(async settings => {
     seconds: load.seconds,
     cpuUs: load.cpuUs,
     ...load.latency,
-    work: {
-      count: load.messages,
-      hash: targets.length === 1 ? hashOf(first.map(message => message.body)) : 'one of many queues'
-    },
+    work: { count: load.messages, hash: hashOf(firstBodies) },
     settings: {
       flush,
       bodyBytes,

@@ -1,16 +1,17 @@
 /** What an idle process with an open store holds in memory, and what it does meanwhile. */
 import { readFileSync } from 'node:fs'
-import { openStore } from '../../src/index.ts'
+import { openStore, type StoreOptions } from '../../src/index.ts'
 import { type CaseResult, runCase } from '../case.ts'
 
 export interface IdleSettings {
   readonly directory: string
   readonly messages: number
   readonly idleMs: number
+  readonly options?: Partial<StoreOptions>
 }
 
-await runCase<IdleSettings>(async ({ directory, messages, idleMs }): Promise<CaseResult> => {
-  const store = await openStore({ directory })
+await runCase<IdleSettings>(async ({ directory, messages, idleMs, options = {} }): Promise<CaseResult> => {
+  const store = await openStore({ directory, ...options })
   for (let index = 0; index < messages; index++)
     store.append({ topic: 'bench-0', queueId: 0, body: `message ${index}` })
   await store.flushed()

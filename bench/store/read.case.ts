@@ -1,5 +1,5 @@
 /** Varve reads one queue from its first message to its last, as views or decoded. */
-import { openStore } from '../../src/index.ts'
+import { openStore, type StoreOptions } from '../../src/index.ts'
 import { type CaseResult, measured, runCase } from '../case.ts'
 import { startSum } from './read-sum.ts'
 
@@ -9,13 +9,14 @@ export interface ReadSettings {
   readonly as: 'views' | 'decoded'
   /** Read before the measured time, to compile the code and bring the files into memory. */
   readonly warmUpCount: number
+  readonly options?: Partial<StoreOptions>
 }
 
 const QUEUE = { topic: 'bench-0', queueId: 0 }
 const REQUEST = { ...QUEUE, countMax: 1024, bytesMax: 4 * 2 ** 20 }
 
-await runCase<ReadSettings>(async ({ data, as, warmUpCount }): Promise<CaseResult> => {
-  const store = await openStore({ directory: data, create: false })
+await runCase<ReadSettings>(async ({ data, as, warmUpCount, options = {} }): Promise<CaseResult> => {
+  const store = await openStore({ directory: data, create: false, ...options })
   const until = store.maxOffset(QUEUE)
 
   const readViews = async (countMax: number) => {

@@ -1,75 +1,82 @@
 /** The longest single append while the log moves on to its next segment again and again: every append is timed. */
 import { createHistogram } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { openStore, VarveError } from '../../src/index.ts'
+import { openStore, type StoreOptions, VarveError } from '../../src/index.ts'
 import { bodies, type CaseResult, latencyOf, recordMs, runCase } from '../case.ts'
 
 export interface RollSettings {
   readonly directory: string
   readonly segmentBytes: number
   readonly rollCount: number
+  readonly options?: Partial<StoreOptions>
   readonly bodyBytes: number
 }
 
 const TURN_MS = 5
 
-await runCase<RollSettings>(async ({ directory, segmentBytes, rollCount, bodyBytes }): Promise<CaseResult> => {
-  const store = await openStore({ directory, segmentBytes })
-  const body = bodies(bodyBytes)
-  const all = createHistogram()
-  let rolls = 0
-  let rollMsMax = 0
-  let busyCount = 0
-  let busyMs = 0
-  let segment = 0
-  let count = 0
-  const cpu = process.cpuUsage()
-  const startMs = performance.now()
-  let turnAtMs = startMs
-  while (rolls < rollCount) {
-    const beganMs = performance.now()
-    try {
-      const { physicalOffset } = store.append({ topic: 'bench-0', queueId: 0, body: body[count & (body.length - 1)]! })
-      const tookMs = performance.now() - beganMs
-      count++
-      recordMs(all, tookMs)
-      const at = Math.floor(physicalOffset / segmentBytes)
-      if (at !== segment) {
-        rolls++
-        segment = at
-        rollMsMax = Math.max(rollMsMax, tookMs)
+await runCase<RollSettings>(
+  async ({ directory, segmentBytes, rollCount, bodyBytes, options = {} }): Promise<CaseResult> => {
+    const store = await openStore({ directory, ...options, segmentBytes })
+    const body = bodies(bodyBytes)
+    const all = createHistogram()
+    let rolls = 0
+    let rollMsMax = 0
+    let busyCount = 0
+    let busyMs = 0
+    let segment = 0
+    let count = 0
+    const cpu = process.cpuUsage()
+    const startMs = performance.now()
+    let turnAtMs = startMs
+    while (rolls < rollCount) {
+      const beganMs = performance.now()
+      try {
+        const { physicalOffset } = store.append({
+          topic: 'bench-0',
+          queueId: 0,
+          body: body[count & (body.length - 1)]!
+        })
+        const tookMs = performance.now() - beganMs
+        count++
+        recordMs(all, tookMs)
+        const at = Math.floor(physicalOffset / segmentBytes)
+        if (at !== segment) {
+          rolls++
+          segment = at
+          rollMsMax = Math.max(rollMsMax, tookMs)
+        }
+      } catch (error) {
+        // A refusal does not stop the thread: it goes to other work and comes back. It is counted apart, not hidden.
+        if (!(error instanceof VarveError && error.code === 'STORE_BUSY')) throw error
+        busyCount++
+        await store.writable()
+        busyMs += performance.now() - beganMs
       }
-    } catch (error) {
-      // A refusal does not stop the thread: it goes to other work and comes back. It is counted apart, not hidden.
-      if (!(error instanceof VarveError && error.code === 'STORE_BUSY')) throw error
-      busyCount++
-      await store.writable()
-      busyMs += performance.now() - beganMs
+      if (performance.now() - turnAtMs >= TURN_MS) {
+        await nextTurn()
+        turnAtMs = performance.now()
+      }
     }
-    if (performance.now() - turnAtMs >= TURN_MS) {
-      await nextTurn()
-      turnAtMs = performance.now()
-    }
-  }
-  const seconds = (performance.now() - startMs) / 1000
-  const { user, system } = process.cpuUsage(cpu)
-  const stored = store.maxOffset({ topic: 'bench-0', queueId: 0 })
-  const { mapper } = store.info()
-  await store.close()
-  const latency = latencyOf(all)
-  return {
-    messages: count,
-    seconds,
-    cpuUs: user + system,
-    ...latency,
-    work: { count: stored, hash: '' },
-    settings: { mapper, segmentMiB: segmentBytes / 2 ** 20, rollCount, bodyBytes },
-    details: {
-      longestPauseMs: latency.maxUs / 1000,
-      longestRollMs: rollMsMax,
-      p9999Us: all.percentile(99.99) / 1000,
-      busyCount,
-      busyMs
+    const seconds = (performance.now() - startMs) / 1000
+    const { user, system } = process.cpuUsage(cpu)
+    const stored = store.maxOffset({ topic: 'bench-0', queueId: 0 })
+    const { mapper } = store.info()
+    await store.close()
+    const latency = latencyOf(all)
+    return {
+      messages: count,
+      seconds,
+      cpuUs: user + system,
+      ...latency,
+      work: { count: stored, hash: '' },
+      settings: { mapper, segmentMiB: segmentBytes / 2 ** 20, rollCount, bodyBytes },
+      details: {
+        longestPauseMs: latency.maxUs / 1000,
+        longestRollMs: rollMsMax,
+        p9999Us: all.percentile(99.99) / 1000,
+        busyCount,
+        busyMs
+      }
     }
   }
-})
+)

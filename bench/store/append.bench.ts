@@ -1,0 +1,139 @@
+/**
+ * Appending: how many messages a second, at which cost, against what a Node program would use today and against the
+ * limit of the machine. Bounds are those that the project has set itself; each is a ratio of sides that took turns.
+ */
+import type { Extent } from '../case.ts'
+import { alternate, type Benchmark, type BenchOptions, type Bound, type Contender, caseProcess } from '../harness.ts'
+import type { FilesSettings } from '../peers/files.case.ts'
+import type { LevelSettings } from '../peers/level.case.ts'
+import type { LmdbSettings } from '../peers/lmdb.case.ts'
+import type { SqliteSettings } from '../peers/sqlite.case.ts'
+import type { AppendSettings } from './append.case.ts'
+import { storeOptions } from './sizes.ts'
+
+const SECONDS = 5
+/** Code is compiled and the first files are made before the measured time. */
+const WARM_UP_SECONDS = 1
+/** A multiple of every batch, and small enough for a test. */
+const SMOKE_COUNT = 2000
+
+function extentOf(options: BenchOptions): Extent {
+  return options.smoke
+    ? { count: SMOKE_COUNT }
+    : { seconds: options.seconds ?? SECONDS, warmUpSeconds: WARM_UP_SECONDS }
+}
+
+type Varve = Omit<AppendSettings, 'directory' | 'extent' | 'flush' | 'options'> & { flush?: 'sync' | 'async' }
+const varve = (options: BenchOptions, settings: Varve, name = 'varve'): Contender =>
+  caseProcess(name, 'store/append.case.ts', {
+    flush: 'async',
+    extent: extentOf(options),
+    options: storeOptions(options),
+    ...settings
+  })
+const lmdb = (options: BenchOptions, settings: Omit<LmdbSettings, 'directory' | 'extent'>): Contender =>
+  caseProcess('lmdb', 'peers/lmdb.case.ts', { extent: extentOf(options), ...settings })
+const sqlite = (options: BenchOptions, settings: Omit<SqliteSettings, 'directory' | 'extent'>): Contender =>
+  caseProcess('sqlite', 'peers/sqlite.case.ts', { extent: extentOf(options), ...settings })
+const level = (options: BenchOptions, settings: Omit<LevelSettings, 'directory' | 'extent'>): Contender =>
+  caseProcess('level', 'peers/level.case.ts', { extent: extentOf(options), ...settings })
+const files = (options: BenchOptions, settings: Omit<FilesSettings, 'directory' | 'extent'>): Contender =>
+  caseProcess('files', 'peers/files.case.ts', { extent: extentOf(options), ...settings })
+
+interface AppendCase {
+  readonly name: string
+  readonly question: string
+  readonly contenders: (options: BenchOptions) => readonly Contender[]
+  readonly bounds: readonly Bound[]
+  readonly needsPeers?: boolean
+}
+
+const cases: readonly AppendCase[] = [
+  {
+    name: 'append-async-1k',
+    question: 'appending 1 KiB from one thread, nobody waits for the disk; the dispatcher keeps up',
+    contenders: options => [varve(options, { bodyBytes: 1024 }), files(options, { bodyBytes: 1024 })],
+    bounds: [{ side: 'varve', of: 'drainMs', atMost: 1000 }]
+  },
+  {
+    name: 'append-async-128',
+    question: 'the same with 128 B',
+    contenders: options => [varve(options, { bodyBytes: 128 }), files(options, { bodyBytes: 128 })],
+    bounds: [{ side: 'varve', of: 'drainMs', atMost: 1000 }]
+  },
+  {
+    name: 'append-batch',
+    question: 'batches of 100 messages of 1 KiB, nobody waits for the disk',
+    contenders: options => [
+      varve(options, { bodyBytes: 1024, batchCount: 100 }),
+      lmdb(options, { mode: 'batch', bodyBytes: 1024, batchCount: 100 }),
+      level(options, { mode: 'batch', bodyBytes: 1024, batchCount: 100 }),
+      files(options, { bodyBytes: 1024, batchCount: 100 })
+    ],
+    bounds: [{ side: 'varve', against: 'lmdb', of: 'rate', atLeast: 1.1 }],
+    needsPeers: true
+  },
+  {
+    name: 'append-awaited-512',
+    question: '512 messages of 1 KiB in flight, each awaited until it is on disk',
+    contenders: options => [
+      varve(options, { bodyBytes: 1024, window: 512 }),
+      lmdb(options, { mode: 'window', bodyBytes: 1024, window: 512 }),
+      files(options, { bodyBytes: 1024, batchCount: 100, syncEvery: 1000 })
+    ],
+    bounds: [
+      { side: 'varve', against: 'lmdb', of: 'rate', atLeast: 1 },
+      { side: 'varve', against: 'files', of: 'rate', atLeast: 0.8 }
+    ],
+    needsPeers: true
+  },
+  {
+    name: 'append-awaited-1',
+    question: 'one message of 1 KiB at a time, awaited until it is on disk',
+    contenders: options => [
+      varve(options, { bodyBytes: 1024, window: 1 }),
+      sqlite(options, { mode: 'single', bodyBytes: 1024 })
+    ],
+    bounds: [{ side: 'varve', against: 'sqlite', of: 'rate', atLeast: 1 }],
+    needsPeers: true
+  },
+  {
+    name: 'append-sync-64',
+    question: 'synchronous flush, 64 writers of 1 KiB that each wait for their own message',
+    contenders: options => [varve(options, { bodyBytes: 1024, window: 64, flush: 'sync' })],
+    bounds: []
+  },
+  {
+    name: 'append-sync-1',
+    question: 'synchronous flush, one writer of 1 KiB',
+    contenders: options => [varve(options, { bodyBytes: 1024, window: 1, flush: 'sync' })],
+    bounds: []
+  },
+  {
+    name: 'append-many-queues',
+    question: '10,000 topics of 8 queues in turn, against one queue',
+    contenders: options => {
+      const { topicCount, queueCount } = options.smoke
+        ? { topicCount: 10, queueCount: 2 }
+        : { topicCount: 10_000, queueCount: 8 }
+      return [
+        varve(options, { bodyBytes: 1024, topicCount, queueCount }, 'many'),
+        varve(options, { bodyBytes: 1024 }, 'one')
+      ]
+    },
+    bounds: [{ side: 'many', against: 'one', of: 'rate', atLeast: 0.9 }]
+  }
+]
+
+export const appendBenchmarks: readonly Benchmark[] = cases.map(
+  ({ name, question, contenders, bounds, needsPeers = false }) => {
+    const benchmark: Benchmark = {
+      name: `store/${name}`,
+      question,
+      needsPeers,
+      ownProcesses: true,
+      run: options => alternate(benchmark, options, { contenders: contenders(options), bounds, countsDiffer: true })
+    }
+    return benchmark
+  }
+)
