@@ -15,6 +15,7 @@
 #include "arguments.h"
 #include "entry-points.h"
 #include "errors.h"
+#include "external-buffer.h"
 #include "registry.h"
 
 #if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
@@ -139,7 +140,7 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   auto* external = new External{mapping};
   mapping->origin = external;
   napi_value buffer = nullptr;
-  const napi_status status = napi_create_external_arraybuffer(env, data, bytes, finalize_external, external, &buffer);
+  const napi_status status = create_external_buffer(env, data, bytes, finalize_external, external, &buffer);
   if (status == napi_ok) return buffer;
 
   // Whether the finalizer still runs differs between versions of Node; with nothing left to release both are right.
