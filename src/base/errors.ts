@@ -223,7 +223,11 @@ export function report(error: unknown): ErrorReport {
   if (error instanceof VarveError) {
     return { code: error.code, details: error.details, cause: error.cause === undefined ? '' : String(error.cause) }
   }
-  return { code: 'STORE_THREAD_DIED', details: {}, cause: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  return {
+    code: 'STORE_THREAD_DIED',
+    details: {},
+    cause: error instanceof Error ? (error.stack ?? error.message) : String(error)
+  }
 }
 
 export function errorFromReport({ code, details, cause }: ErrorReport): VarveError {

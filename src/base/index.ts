@@ -11,4 +11,30 @@ export {
   systemError,
   VarveError
 } from './errors.ts'
-export { GiB, hourMs, KiB, MiB, minuteMs, PAGE_BYTES, type PhysicalOffset, type QueueOffset, secondMs } from './units.ts'
+export { type Hash, openHash, type RunningHash } from './hash.ts'
+export {
+  jsonLine,
+  LOG_LEVELS,
+  type Log,
+  type LogEntry,
+  type LogFields,
+  type LogFormat,
+  type LogLevel,
+  type LogOptions,
+  type LogValue,
+  openLog,
+  readableLine,
+  silentLog
+} from './log.ts'
+export { freshSeed, type Random, seededRandom } from './random.ts'
+export {
+  GiB,
+  hourMs,
+  KiB,
+  MiB,
+  minuteMs,
+  PAGE_BYTES,
+  type PhysicalOffset,
+  type QueueOffset,
+  secondMs
+} from './units.ts'
