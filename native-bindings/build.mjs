@@ -56,7 +56,9 @@ export function build(variant) {
 
   const include = headerDirectory()
   if (include === undefined) {
-    return { reason: 'node_api.h is neither in the npm package node-api-headers nor beside this Node: run `npm install`' }
+    return {
+      reason: 'node_api.h is neither in the npm package node-api-headers nor beside this Node: run `npm install`'
+    }
   }
   const compiler = process.env.CXX ?? 'c++'
   if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
@@ -68,7 +70,16 @@ export function build(variant) {
   try {
     execFileSync(
       compiler,
-      [...sharedFlags, ...flags, `-DVARVE_SOURCES="${sources}"`, `-I${include}`, ...codeFiles(), ...linkFlags, '-o', unfinished],
+      [
+        ...sharedFlags,
+        ...flags,
+        `-DVARVE_SOURCES="${sources}"`,
+        `-I${include}`,
+        ...codeFiles(),
+        ...linkFlags,
+        '-o',
+        unfinished
+      ],
       { stdio: ['ignore', 'inherit', 'inherit'] }
     )
     // Replaced, not overwritten: a running process may have the old file mapped.

@@ -64,11 +64,12 @@ export interface Native {
   readNoWait(file: number, into: Uint8Array, at: number): number | undefined
 
   /**
-   * Takes the lock that Java's `FileChannel.lock(0, 1)` respects. Undefined when it is taken, else the process id of the
-   * holder: 0 if it cannot be known, this process's own if another part of it has the lock. Closing any descriptor of
-   * the file drops the lock.
+   * Opens or creates the file and takes the lock that Java's `FileChannel.lock(0, 1)` respects. `holderPid` is 0 if it
+   * cannot be known, this process's own if another part of it has the lock. While the lock is held nothing else in this
+   * process may open the file: closing any descriptor of it drops the lock.
    */
-  lockFile(file: number): number | undefined
+  lockFile(path: string): { file: number; holderPid?: never } | { holderPid: number; file?: never }
+  /** Gives the lock back and closes the file. */
   unlockFile(file: number): void
 
   /** CRC-32 (zlib) of `bytes[from, until)`. */
@@ -120,7 +121,7 @@ function load(): NativeBindings {
 
 /** Where binaries may lie, best first: named by hand (for the sanitized build), shipped, compiled here. */
 function binaryPaths(): string[] {
-  const chosen = process.env['VARVE_NATIVE_BINDINGS']
+  const chosen = process.env.VARVE_NATIVE_BINDINGS
   if (chosen !== undefined && chosen !== '') return [chosen]
   const directory = join(packageRoot(), 'native-bindings')
   return [

@@ -106,13 +106,14 @@ napi_value sync_file_bytes(napi_env env, napi_callback_info info) {
   const uint64_t first = at - at % page_bytes();
   const size_t length = static_cast<size_t>(at + bytes - first);
   void* const pages = mmap(nullptr, length, PROT_READ, MAP_SHARED, file, static_cast<off_t>(first));
-  if (pages == MAP_FAILED) return throw_system(env, errno, "mmap");
-  const int error = msync(pages, length, MS_SYNC) == 0 ? 0 : errno;
-  munmap(pages, length);
-  if (error != 0) return throw_system(env, error, "msync");
-#else
-  if (sync_data_of(file) != 0) return throw_system(env, errno, "fsync");
+  if (pages != MAP_FAILED) {
+    const int error = msync(pages, length, MS_SYNC) == 0 ? 0 : errno;
+    munmap(pages, length);
+    return error == 0 ? nullptr : throw_system(env, error, "msync");
+  }
+  // The limit of mappings is reached, say: the whole file is more than was asked for, but no less durable.
 #endif
+  if (sync_data_of(file) != 0) return throw_system(env, errno, "fdatasync");
   return nullptr;
 }
 

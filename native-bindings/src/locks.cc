@@ -1,10 +1,10 @@
 // The lock that keeps a second process off a store: a POSIX record lock on byte 0, which is what Java's
 // `FileChannel.lock(0, 1)` takes on Linux.
 //
-// Such a lock belongs to the process, not to the file descriptor. Two consequences stand here and one does not: a second
-// lock within the process always succeeds as far as the system is concerned, so a table of this process's own locks
-// refuses it; the table is shared by all threads. What nobody can mend: closing *any* descriptor of the file in this
-// process drops the lock, so nothing else may open the lock file.
+// Such a lock belongs to the process, not to the file descriptor. A second lock within the process always succeeds as
+// far as the system is concerned, so a table of this process's own locks, shared by all threads, refuses it. And closing
+// *any* descriptor of the file in this process drops the lock: so the file is opened here, after the table was asked,
+// and nothing else may open it.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,10 +24,10 @@ namespace {
 
 using FileIdentity = std::pair<uint64_t, uint64_t>;  // Device and inode.
 
-// A lock goes with the thread that took it: Node closes the files of a worker that ends, and so drops the lock.
 struct Held {
   napi_env env;
   FileIdentity identity;
+  int file;
 };
 
 struct Locks {
@@ -40,11 +40,21 @@ Locks& locks() {
   return *shared;
 }
 
-void forget_lock(void* data) {
-  auto* held = static_cast<Held*>(data);
-  const std::lock_guard<std::mutex> guard(locks().mutex);
+FileIdentity identity_of(const struct stat& facts) {
+  return {static_cast<uint64_t>(facts.st_dev), static_cast<uint64_t>(facts.st_ino)};
+}
+
+// Under the mutex. Closing the file gives the lock back.
+void let_go(Held* held) {
+  close(held->file);
   locks().held.erase(held->identity);
   delete held;
+}
+
+// The thread ends without having unlocked.
+void let_go_at_exit(void* data) {
+  const std::lock_guard<std::mutex> guard(locks().mutex);
+  let_go(static_cast<Held*>(data));
 }
 
 struct flock first_byte(int type) {
@@ -83,52 +93,61 @@ Attempt take_lock(int file) {
   }
 }
 
-napi_value number(napi_env env, pid_t value) {
-  napi_value result = nullptr;
-  napi_create_int32(env, value, &result);
-  return result;
+napi_value object_with(napi_env env, const char* name, int value) {
+  napi_value object = nullptr;
+  napi_value number = nullptr;
+  napi_create_object(env, &object);
+  napi_create_int32(env, value, &number);
+  napi_set_named_property(env, object, name, number);
+  return object;
 }
 
 }  // namespace
 
 napi_value lock_file(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, 1);
-  const int file = arguments.file(0);
+  const std::string path = arguments.string(0, "the path");
   if (!arguments.ok()) return nullptr;
-  struct stat facts;
-  if (fstat(file, &facts) != 0) return throw_system(env, errno, "fstat");
-  const FileIdentity identity{facts.st_dev, facts.st_ino};
 
   // Held until the answer is known, so that of two threads one gets the lock and the other is refused.
   const std::lock_guard<std::mutex> guard(locks().mutex);
-  if (locks().held.count(identity) > 0) return number(env, getpid());
+  struct stat facts;
+  if (stat(path.c_str(), &facts) == 0 && locks().held.count(identity_of(facts)) > 0) {
+    return object_with(env, "holderPid", getpid());
+  }
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file == -1) return throw_system(env, errno, "open");
+  const int stat_error = fstat(file, &facts) == 0 ? 0 : errno;
+  if (stat_error != 0) {
+    close(file);
+    return throw_system(env, stat_error, "fstat");
+  }
   const Attempt attempt = take_lock(file);
-  if (attempt.error != 0) return throw_system(env, attempt.error, "fcntl");
-  if (!attempt.taken) return number(env, attempt.holder);
-  auto* held = new Held{env, identity};
-  locks().held[identity] = held;
-  napi_add_env_cleanup_hook(env, forget_lock, held);
-  return nullptr;
+  if (!attempt.taken) {
+    close(file);
+    if (attempt.error != 0) return throw_system(env, attempt.error, "fcntl");
+    return object_with(env, "holderPid", attempt.holder);
+  }
+  auto* held = new Held{env, identity_of(facts), file};
+  locks().held[held->identity] = held;
+  napi_add_env_cleanup_hook(env, let_go_at_exit, held);
+  return object_with(env, "file", file);
 }
 
 napi_value unlock_file(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, 1);
   const int file = arguments.file(0);
   if (!arguments.ok()) return nullptr;
-  struct stat facts;
-  if (fstat(file, &facts) != 0) return throw_system(env, errno, "fstat");
 
   const std::lock_guard<std::mutex> guard(locks().mutex);
-  const auto found = locks().held.find({facts.st_dev, facts.st_ino});
-  if (found == locks().held.end() || found->second->env != env) {
-    napi_throw_error(env, "ERR_VARVE_NOT_LOCKED", "native-bindings: this thread does not hold the lock of the file");
+  for (const auto& entry : locks().held) {
+    Held* const held = entry.second;
+    if (held->file != file || held->env != env) continue;
+    napi_remove_env_cleanup_hook(env, let_go_at_exit, held);
+    let_go(held);
     return nullptr;
   }
-  struct flock lock = first_byte(F_UNLCK);
-  if (fcntl(file, F_SETLK, &lock) != 0) return throw_system(env, errno, "fcntl");
-  napi_remove_env_cleanup_hook(env, forget_lock, found->second);
-  delete found->second;
-  locks().held.erase(found);
+  napi_throw_error(env, "ERR_VARVE_NOT_LOCKED", "native-bindings: this thread does not hold the lock of the file");
   return nullptr;
 }
 

@@ -1,0 +1,189 @@
+/**
+ * The one door to mmap-io and to the native bindings: it picks how files are mapped, and hides which way it is.
+ *
+ * - `mmap-io` maps, and the native bindings do all the rest: its mappings are handed over to them, so that they can be
+ *   named by address, released at once and named by the SIGBUS handler. It needs the native bindings.
+ * - `native`: the native bindings do everything.
+ * - `plain`: nothing is mapped; Node's own `fs` reads and writes.
+ *
+ * Invariants of a mapping:
+ * - the file had all of its bytes when it was mapped: touching a page beyond the end would end the process
+ * - after `release` every view of it has length 0; the file's blocks are free as soon as nothing else holds it
+ * - its buffer cannot be transferred to another thread, which would take it away from here
+ *
+ * Not here: everything that needs no mapping (plain-files.ts, real-files.ts).
+ */
+import { fstatSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { getSystemErrorName } from 'node:util'
+import { markAsUntransferable } from 'node:worker_threads'
+import { loadNative, type Native } from '../../native-bindings/index.ts'
+import { assert, errnoOf, GiB, systemError, VarveError } from '../base/index.ts'
+import type { MapperKind, Mapping, Prefault } from './files.ts'
+
+export type { Native }
+
+export interface MapRequest {
+  readonly file: number
+  readonly path: string
+  readonly bytes: number
+  readonly mode: 'read' | 'write'
+}
+
+export type Mapper =
+  | { readonly kind: 'plain'; readonly reason: string; readonly native: undefined }
+  | {
+      readonly kind: 'mmap-io' | 'native'
+      readonly reason: string
+      readonly native: Native
+      readonly map: (request: MapRequest) => Mapping
+    }
+
+/** @throws NATIVE_UNAVAILABLE if a way was asked for by name and cannot be had. 'auto' always finds one. */
+export function chooseMapper(wanted: MapperKind | 'auto'): Mapper {
+  if (wanted === 'plain') return { kind: 'plain', reason: 'asked for by name', native: undefined }
+
+  const bindings = loadNative()
+  if (bindings.native === undefined) {
+    if (wanted === 'auto') return { kind: 'plain', reason: bindings.reason, native: undefined }
+    throw new VarveError('NATIVE_UNAVAILABLE', { mapper: wanted, reason: bindings.reason })
+  }
+  const { native } = bindings
+  if (wanted === 'native') return { kind: 'native', reason: 'asked for by name', native, map: mapNatively(native) }
+
+  const mmapIo = loadMmapIo()
+  if (mmapIo.map !== undefined) {
+    const reason = wanted === 'auto' ? 'mmap-io and the native bindings are both built' : 'asked for by name'
+    return { kind: 'mmap-io', reason, native, map: mapThroughMmapIo(mmapIo.map, native) }
+  }
+  if (wanted === 'auto') {
+    return { kind: 'native', reason: `mmap-io does not load: ${mmapIo.reason}`, native, map: mapNatively(native) }
+  }
+  throw new VarveError('NATIVE_UNAVAILABLE', { mapper: wanted, reason: mmapIo.reason })
+}
+
+/** For what is safer with native code even where nothing is mapped: the lock that other programs respect. */
+export function nativeIfBuilt(): Native | undefined {
+  return loadNative().native
+}
+
+/** CRC-32 of many ranges in one call, where the native bindings are built. */
+export function nativeChecksums(): Native['crc32Many'] | undefined {
+  return loadNative().native?.crc32Many
+}
+
+/** Pre-faults in the calling thread, whichever thread of this process mapped. @throws STORE_FILE_CHANGED */
+export const prefaultHere: Prefault = (address, bytes) => {
+  const { native } = loadNative()
+  if (native === undefined) return false
+  try {
+    return native.prefault(address, bytes)
+  } catch (error) {
+    const path = `the mapping at 0x${address.toString(16)}`
+    if (errnoOf(error) !== 'EFAULT') throw systemError(error, 'prefault', path)
+    throw new VarveError('STORE_FILE_CHANGED', { operation: 'prefault', path }, { cause: error })
+  }
+}
+
+class FileMapping implements Mapping {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly address: number
+  readonly #path: string
+  readonly #native: Native
+  readonly #unmap: (buffer: ArrayBuffer) => void
+  #released = false
+
+  constructor(buffer: ArrayBuffer, path: string, native: Native, unmap: (buffer: ArrayBuffer) => void) {
+    markAsUntransferable(buffer)
+    this.bytes = new Uint8Array(buffer)
+    this.view = new DataView(buffer)
+    this.address = native.addressOf(this.bytes)
+    this.#path = path
+    this.#native = native
+    this.#unmap = unmap
+  }
+
+  resident(at: number, bytes: number): boolean {
+    assert(!this.#released, 'a mapping is asked about while it is mapped')
+    assert(at >= 0 && at + bytes <= this.bytes.length, 'the range lies inside the mapping')
+    if (bytes === 0) return true
+    try {
+      return this.#native.resident(this.address + at, bytes)
+    } catch (error) {
+      throw systemError(error, 'resident', this.#path)
+    }
+  }
+
+  release(): void {
+    assert(!this.#released, 'a mapping is released once')
+    this.#released = true
+    try {
+      this.#unmap(this.bytes.buffer as ArrayBuffer) // Made of one in the constructor.
+    } catch (error) {
+      throw systemError(error, 'unmap', this.#path)
+    }
+  }
+}
+
+function mapNatively(native: Native) {
+  return ({ file, path, bytes, mode }: MapRequest): Mapping => {
+    try {
+      const buffer = native.map(file, bytes, mode === 'write', path)
+      return new FileMapping(buffer, path, native, native.unmap)
+    } catch (error) {
+      if (errnoOf(error) !== 'ERR_VARVE_FILE_SHORT') throw systemError(error, 'map', path)
+      throw fileShort(path, bytes, error)
+    }
+  }
+}
+
+/** What is used of mmap-io. */
+interface MmapIo {
+  readonly PROT_READ: number
+  readonly PROT_WRITE: number
+  readonly MAP_SHARED: number
+  map(bytes: number, protection: number, flags: number, file: number): Buffer
+}
+
+/** It takes the length as a signed 32-bit number. */
+const MMAP_IO_BYTES_MAX = 2 * GiB - 1
+
+function mapThroughMmapIo(mmapIo: MmapIo, native: Native) {
+  const mapLarger = mapNatively(native)
+  return (request: MapRequest): Mapping => {
+    const { file, path, bytes, mode } = request
+    if (bytes > MMAP_IO_BYTES_MAX) return mapLarger(request)
+    assert(Number.isSafeInteger(bytes) && bytes > 0, 'a mapping has at least one byte')
+    try {
+      if (fstatSync(file).size < bytes) throw fileShort(path, bytes)
+      const protection = mode === 'write' ? mmapIo.PROT_READ | mmapIo.PROT_WRITE : mmapIo.PROT_READ
+      const buffer = mmapIo.map(bytes, protection, mmapIo.MAP_SHARED, file).buffer as ArrayBuffer // Never a shared one.
+      native.adopt(buffer, mode === 'write', path)
+      return new FileMapping(buffer, path, native, native.disown)
+    } catch (error) {
+      throw systemError(withErrno(error), 'map', path)
+    }
+  }
+}
+
+/** mmap-io puts the number of the errno into the text of its error: "mmap failed, 12". */
+function withErrno(error: unknown): unknown {
+  const number = error instanceof Error ? /^mmap failed, (\d+)$/.exec(error.message)?.[1] : undefined
+  if (number === undefined) return error
+  return Object.assign(new Error(String(error), { cause: error }), { code: getSystemErrorName(-Number(number)) })
+}
+
+function fileShort(path: string, bytes: number, cause?: unknown): VarveError {
+  return new VarveError('STORE_FILE_CHANGED', { operation: 'map', path, bytes }, { cause })
+}
+
+/** An optional dependency, bound to one Node version: that it is missing or does not load is an answer, not a failure. */
+function loadMmapIo(): { readonly map: MmapIo } | { readonly map: undefined; readonly reason: string } {
+  try {
+    return { map: createRequire(import.meta.url)('mmap-io') as MmapIo }
+  } catch (error) {
+    const [firstLine = ''] = String(error instanceof Error ? error.message : error).split('\n')
+    return { map: undefined, reason: firstLine }
+  }
+}
