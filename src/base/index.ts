@@ -1,3 +1,4 @@
+/** What every other part stands on: claims, errors, time, chance, checksums, logs and units. */
 export { AssertionError, assert, unreachable } from './assert.ts'
 export { type Clock, systemClock } from './clock.ts'
 export {

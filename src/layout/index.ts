@@ -1,3 +1,4 @@
+/** The byte layouts of all files, each readable and testable without an engine. */
 export { CHECKPOINT, CHECKPOINT_FILE_BYTES } from './checkpoint.ts'
 export {
   BATCH_QUEUE_ENTRY,
