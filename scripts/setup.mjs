@@ -92,7 +92,9 @@ function buildNativeBindings({ dev }) {
   if (!existsSync(script)) return
   const key = `${process.platform}-${process.arch}-${fingerprint(['native-bindings'], /\.(mjs|cc|cpp|c|h|hpp|gyp)$/)}`
   const before = readStamp().nativeBindings
-  if (before?.key === key && (before.failure === undefined || !dev)) return
+  const binaries = ['build', join('prebuilds', `${process.platform}-${process.arch}`)]
+  const isThere = binaries.some(folder => existsSync(inRoot('native-bindings', folder, 'varve.node')))
+  if (before?.key === key && (before.failure === undefined ? isThere : !dev)) return
 
   const result = step('building native bindings', () => run(process.execPath, [script]))
   if (!result.ok && dev) throw new SetupFailed(`the native bindings did not build\n${result.output}`)
