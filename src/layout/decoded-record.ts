@@ -81,11 +81,11 @@ export class DecodedRecord {
   }
 
   /** All fields as a plain object: for JSON and for printing, which pass over what is only computed. */
-  toJSON(): Record<string, unknown> {
+  toJSON(): object {
     return { ...this, tag: this.tag, keys: this.keys, properties: { ...this.properties } }
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): Record<string, unknown> {
+  [Symbol.for('nodejs.util.inspect.custom')](): object {
     return this.toJSON()
   }
 }

@@ -1,4 +1,5 @@
 /** The byte layouts of all files, each readable and testable without an engine. */
+export { BATCH_ITEM_HEAD, BATCH_ITEM_REST, type BatchItem, decodeBatch, encodeBatch } from './batch.ts'
 export { CHECKPOINT, CHECKPOINT_FILE_BYTES } from './checkpoint.ts'
 export {
   BATCH_QUEUE_ENTRY,
@@ -25,6 +26,7 @@ export {
   indexSlotOf
 } from './index-file.ts'
 export { javaHash, javaHashOfBytes } from './java-hash.ts'
+export { type JavaJson, parseJavaJson, printJavaJson } from './java-json.ts'
 export { type Field, getInt53, int16, int32, int53, type Layout, layout, setInt53 } from './layout.ts'
 export { decodeMessageId, encodeMessageId } from './message-id.ts'
 export {
@@ -97,4 +99,20 @@ export {
 } from './schedule.ts'
 export { parseSegmentName, segmentName } from './segment-name.ts'
 export { copyBytes, encodeText, readText, textBytes, writeText } from './text.ts'
+export {
+  TIMER_CHECK,
+  TIMER_CHECK_FILE_BYTES,
+  TIMER_LOG_BLANK,
+  TIMER_LOG_UNIT,
+  TIMER_LOG_UNIT_ROOM_BYTES,
+  TIMER_MAGIC,
+  TIMER_SLOT_COUNT,
+  TIMER_TOPIC,
+  TIMER_WHEEL_BYTES,
+  TIMER_WHEEL_SLOT,
+  type TimerUnitShape,
+  timerSlotAt,
+  timerUnitShape,
+  writeTimerLogBlank
+} from './timer.ts'
 export { checkClientTopicName, checkTopicName, isTopicName, RETRY_TOPIC_PREFIX } from './topic-name.ts'

@@ -1,0 +1,213 @@
+/**
+ * JSON as Java's broker writes it into config/, and JSON for that broker to read.
+ *
+ * Its writer (fastjson) leaves integer keys without quotes, writes 64-bit integers out, and in older versions replaces
+ * an object that occurs twice by `{"$ref":"$.path"}`. `JSON.parse` refuses the first, rounds the second and does not
+ * know the third. What we write is standard JSON, which Java reads.
+ *
+ * Not here: which files there are and what they mean (the broker).
+ */
+import { VarveError } from '../base/index.ts'
+
+/** Integers that a number cannot hold exactly come as bigint. Objects have no prototype: any key is just a key. */
+export type JavaJson = null | boolean | number | bigint | string | JavaJson[] | { [key: string]: JavaJson }
+
+/** Deeper than any file of the broker, and far from the end of the stack. */
+const DEPTH_MAX = 200
+
+/** @throws VarveError JSON_INVALID */
+export function parseJavaJson(text: string): JavaJson {
+  const parser = new Parser(text)
+  const root = parser.parse()
+  return parser.sawReference ? new References(root).resolve(root) : root
+}
+
+/** Standard JSON, keys sorted as Java's writer does; bigints become integers, members that are undefined are left out. */
+export function printJavaJson(value: unknown): string {
+  return print(value, '')
+}
+
+function print(value: unknown, indent: string): string {
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const inner = `${indent}\t`
+  if (Array.isArray(value)) {
+    if (value.length === 0) return '[]'
+    return `[\n${value.map(element => inner + print(element, inner)).join(',\n')}\n${indent}]`
+  }
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${inner}${JSON.stringify(key)}:${print(member, inner)}`)
+  return members.length === 0 ? '{}' : `{\n${members.join(',\n')}\n${indent}}`
+}
+
+const REFERENCE = '$ref'
+
+class Parser {
+  sawReference = false
+  readonly #text: string
+  #at = 0
+  #depth = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  parse(): JavaJson {
+    const value = this.#value()
+    this.#space()
+    if (this.#at < this.#text.length) throw this.#invalid('text after the end')
+    return value
+  }
+
+  #value(): JavaJson {
+    this.#space()
+    switch (this.#text[this.#at]) {
+      case '{':
+        return this.#nested(() => this.#object())
+      case '[':
+        return this.#nested(() => this.#array())
+      case '"':
+        return this.#string()
+      case 't':
+        return this.#word('true', true)
+      case 'f':
+        return this.#word('false', false)
+      case 'n':
+        return this.#word('null', null)
+      default:
+        return this.#number()
+    }
+  }
+
+  #nested<T>(read: () => T): T {
+    if (++this.#depth > DEPTH_MAX) throw this.#invalid('too deep')
+    this.#at++ // The opening bracket.
+    const value = read()
+    this.#depth--
+    return value
+  }
+
+  #object(): JavaJson {
+    const members: { [key: string]: JavaJson } = Object.create(null)
+    if (this.#takes('}')) return members
+    do {
+      const key = this.#key()
+      if (!this.#takes(':')) throw this.#invalid('`:` expected')
+      if (key === REFERENCE) this.sawReference = true
+      members[key] = this.#value()
+    } while (this.#takes(','))
+    if (!this.#takes('}')) throw this.#invalid('`,` or `}` expected')
+    return members
+  }
+
+  #array(): JavaJson {
+    const elements: JavaJson[] = []
+    if (this.#takes(']')) return elements
+    do elements.push(this.#value())
+    while (this.#takes(','))
+    if (!this.#takes(']')) throw this.#invalid('`,` or `]` expected')
+    return elements
+  }
+
+  #key(): string {
+    this.#space()
+    if (this.#text[this.#at] === '"') return this.#string()
+    return this.#match(/-?\d+/y) ?? this.#fail('a key expected')
+  }
+
+  /** Escapes and their faults are those of standard JSON. */
+  #string(): string {
+    const from = this.#at
+    const quoted = this.#match(/"(?:[^"\\]|\\.)*"/sy) ?? this.#fail('the text does not end')
+    try {
+      return JSON.parse(quoted) as string // What stands in quotes can only be a string.
+    } catch (cause) {
+      throw new VarveError('JSON_INVALID', { at: from, reason: 'not a string of JSON' }, { cause })
+    }
+  }
+
+  #number(): number | bigint {
+    const digits = this.#match(/-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y) ?? this.#fail('a value expected')
+    const value = Number(digits)
+    return Number.isSafeInteger(value) || !/^-?\d+$/.test(digits) ? value : BigInt(digits)
+  }
+
+  #word<T>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.#at)) throw this.#invalid('a value expected')
+    this.#at += word.length
+    return value
+  }
+
+  #takes(character: string): boolean {
+    this.#space()
+    if (this.#text[this.#at] !== character) return false
+    this.#at++
+    return true
+  }
+
+  #space(): void {
+    this.#match(/[ \t\r\n]*/y)
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at
+    const found = pattern.exec(this.#text)?.[0]
+    this.#at += found?.length ?? 0
+    return found
+  }
+
+  #fail(reason: string): never {
+    throw this.#invalid(reason)
+  }
+
+  #invalid(reason: string): VarveError {
+    return new VarveError('JSON_INVALID', { at: this.#at, reason })
+  }
+}
+
+/** Puts the object itself in the place of `{"$ref":"$.path"}`. */
+class References {
+  readonly #root: JavaJson
+  /** What is being resolved, from the root inwards: a reference to one of these would make the value endless. */
+  readonly #around = new Set<JavaJson>()
+
+  constructor(root: JavaJson) {
+    this.#root = root
+  }
+
+  resolve(value: JavaJson): JavaJson {
+    if (typeof value !== 'object' || value === null) return value
+    const path = Array.isArray(value) ? undefined : value[REFERENCE]
+    if (typeof path === 'string') return this.#target(path)
+
+    this.#around.add(value)
+    const members = value as Record<string, JavaJson> // Of an array, too: its indices are its keys.
+    for (const [key, member] of Object.entries(members)) members[key] = this.resolve(member)
+    this.#around.delete(value)
+    return value
+  }
+
+  #target(path: string): JavaJson {
+    let target: JavaJson | undefined = this.#root
+    for (const step of stepsOf(path)) {
+      const inside: JavaJson | undefined = target
+      target = typeof inside !== 'object' || inside === null ? undefined : (inside as Record<string, JavaJson>)[step]
+    }
+    const refersOn = typeof target === 'object' && target !== null && REFERENCE in target
+    if (target === undefined || refersOn || this.#around.has(target)) {
+      throw new VarveError('JSON_INVALID', { reference: path, reason: 'the reference leads nowhere' })
+    }
+    return target
+  }
+}
+
+/** `$.table.a\.b[0]` as `table`, `a.b`, `0`: before a character that is no letter or digit stands a backslash. */
+function stepsOf(path: string): string[] {
+  const steps = path.match(/\.(?:[^\\.[\]]|\\.)+|\[\d+\]/gsu) ?? []
+  if (`$${steps.join('')}` !== path) {
+    throw new VarveError('JSON_INVALID', { reference: path, reason: 'not a path of this kind' })
+  }
+  return steps.map(step => (step.startsWith('[') ? step.slice(1, -1) : step.slice(1).replace(/\\(.)/gsu, '$1')))
+}
