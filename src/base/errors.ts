@@ -159,6 +159,11 @@ export const catalogue = {
     hint: 'an id that the producer made (UNIQ_KEY) is looked up by key instead',
     retryable: false
   },
+  JSON_INVALID: {
+    says: 'a configuration file is not JSON, not even in the way in which Apache RocketMQ writes it',
+    hint: 'the details tell where; the previous version of the file lies beside it as `.bak`',
+    retryable: false
+  },
   NATIVE_UNAVAILABLE: {
     says: 'the native bindings are not built for this platform',
     hint: 'run `npm run setup` with a C++ compiler, or use `mapper: "plain"`; `varve doctor` tells more',
