@@ -1,77 +1,290 @@
-import type { Clock } from '../base/index.ts'
+/**
+ * Key index: which records have a key, so that a message can be found by it. The writer's side.
+ *
+ * A set of files in the order of the log, named by the local time of their making; only the newest is written to. The
+ * index is derived: whatever is wrong with it is thrown away and put again from the log.
+ *
+ * Invariants:
+ * - `endPhysicalOffset`: every key of a record below it is in the index
+ * - the same key of the same record is there once, however often the log is dispatched
+ * - files hold ascending stretches of the log
+ *
+ * Not here: one file (key-index-file.ts), queries (key-index-reader.ts), finding a record's keys (record-keys.ts).
+ */
+import { basename, dirname, join } from 'node:path'
+import { assert, type Clock, VarveError } from '../base/index.ts'
+import { indexFileBytes } from '../layout/index.ts'
 import type { Files } from './files.ts'
+import { createIndexFile, emptyAfter, type IndexFileHeader, KeyIndexFile, readIndexHeader } from './key-index-file.ts'
+import { IndexItemWindow } from './key-index-items.ts'
+import { indexFileName, type KeyIndexOptions, listIndexFiles } from './key-index-names.ts'
 
-export interface KeyIndexOptions {
-  readonly files: Files
-  /** The `index` directory. */
-  readonly directory: string
-  /** `maxHashSlotNum` and `maxIndexNum`: an index keeps those it was made with, they are not recorded in it. */
-  readonly slots: number
-  readonly items: number
-}
+export type { KeyIndexOptions } from './key-index-names.ts'
+export { type KeyIndexQuery, type KeyIndexReader, openKeyIndexReader } from './key-index-reader.ts'
+export { forEachKeyHash, type KeySink } from './record-keys.ts'
 
-/** The writer's side: one thread, while the store is locked. */
+/** One thread, while the store is locked. */
 export interface KeyIndex {
   /**
-   * Every key of records below this is in the index, and perhaps some of the record that begins here. 0 if it is
-   * empty. Dispatch may start anywhere at or below it: what is there already is passed over.
+   * Every key of records below this is in the index, and perhaps some of the record that begins here; 0 if it is empty.
+   * Dispatch may start anywhere at or below it: what is there already is passed over.
    */
   readonly endPhysicalOffset: number
-  /** Set at opening if files were dropped because they were wrong: records from here on must be put again. */
+  /** Set if files were thrown away because they were wrong: records from here on must be put again. */
   readonly rebuildFrom: number | undefined
-  /** Store time of the last item of the newest full and synced file, 0 if none: for the checkpoint. */
+  /** Store time of the last item of the newest full file that is on disk, 0 if none: for the checkpoint. */
   readonly fullFilesStoredAtMs: number
-  /** Never twice the same (key, record). Throws STORE_DISK_FULL before anything is changed. */
+  /** @throws STORE_DISK_FULL; then nothing has changed and the same call may be made again. */
   put(keyHash: number, physicalOffset: number, storedAtMs: number): void
-  /** Hands what was put to the system, so that readers in other threads see it; no system call where files are mapped. */
+  /** Hands what was put to the system, so that other threads can read it. Where files are mapped it already is. */
   publish(): void
-  /** Makes everything put so far durable. @throws STORE_SYNC_FAILED, for good */
+  /** Makes everything put so far durable. @throws STORE_SYNC_FAILED; for good: every later call throws it again. */
   flush(): void
-  /** Forgets every record at or beyond `physicalOffset`: the log was cut there. For a store whose system has not crashed. */
+  /** Forgets the records at or beyond `physicalOffset`, where the log was cut. Not for after a crash of the system. */
   truncateTo(physicalOffset: number): void
   /**
-   * After a crash of the system: believes only items of records below `durableUntil`, where the last flush reached,
-   * and builds the slots anew from them. Returns from where records must be put again.
+   * After a crash of the system: believes only items of records below `durableUntil`, which a flush had covered, and
+   * builds the slots anew from them. Returns from where records must be put again. Costs a scan of the newest file.
    */
   rebuildTo(durableUntil: number): number
   /** Deletes files, never the newest, that have only records below it. Returns how many. */
   deleteBelow(minPhysicalOffset: number): number
-  /** Publishes and lets go of the files; does not flush. */
+  /** Publishes and lets go of the files. Does not flush. */
   close(): void
 }
-export declare function openKeyIndex(options: KeyIndexOptions & { readonly clock: Clock }): KeyIndex
 
-/** The reader's side: any thread, also while the writer goes on. */
-export interface KeyIndexReader {
-  /**
-   * Physical offsets, newest first, each once. Other keys of the same hash are among them, and records up to a second
-   * outside the times, because the index keeps seconds: compare both with the record.
-   */
-  query(query: KeyIndexQuery): number[]
-  /** The same without waiting for the disk: undefined if it would have to. */
-  queryResident(query: KeyIndexQuery): number[] | undefined
-  close(): void
+/**
+ * Takes back what a process that died left half done. Files whose header cannot be right are deleted, with all newer ones.
+ * @throws STORE_LAYOUT_FOREIGN if a file has another size than `slots` and `items` ask for; nothing has changed then
+ */
+export function openKeyIndex(options: KeyIndexOptions & { readonly clock: Clock }): KeyIndex {
+  return new IndexFiles(options)
 }
-export interface KeyIndexQuery {
-  readonly keyHash: number
-  /** At most 64. */
-  readonly countMax: number
-  readonly fromMs: number
-  readonly untilMs: number
-  /** To go on after an earlier answer: only records before this one. */
-  readonly belowPhysicalOffset?: number
-}
-export declare function openKeyIndexReader(options: KeyIndexOptions): KeyIndexReader
 
-/** Hash of `topic + '#'`, to be kept by topic. */
-export declare function topicKeyHash(topic: string): number
-/** Hash of `topic + '#' + key` as the index wants it. */
-export declare function keyHashOf(topicHash: number, key: string): number
-/** Calls `sink` with the hash of each key of a record: UNIQ_KEY, then the pieces of KEYS. Allocates nothing. */
-export declare function forEachKeyHash(
-  properties: Uint8Array,
-  from: number,
-  until: number,
-  topicHash: number,
-  sink: (keyHash: number) => void
-): void
+interface OlderFile {
+  readonly name: string
+  readonly header: Readonly<IndexFileHeader>
+}
+
+class IndexFiles implements KeyIndex {
+  readonly #options: KeyIndexOptions & { readonly clock: Clock }
+  readonly #files: Files
+  /** All but the newest, oldest first. */
+  readonly #older: OlderFile[] = []
+  #newest: KeyIndexFile | undefined
+  /** Among `#older`: those that may have bytes that are not on disk. */
+  #unsynced: KeyIndexFile[] = []
+  #end = 0
+  #rebuildFrom: number | undefined
+  #fullFilesStoredAtMs = 0
+  #namesChanged = false
+  #syncFailure: unknown
+
+  constructor(options: KeyIndexOptions & { readonly clock: Clock }) {
+    const { files, slots, items } = options
+    assert(slots > 0 && items > 1, 'an index file has room for slots and items')
+    this.#options = options
+    this.#files = files
+    const names = this.#namesOfRightSize(indexFileBytes(slots, items))
+    const headers = this.#readHeaders(names)
+    for (const name of names.slice(headers.length)) this.#remove(name)
+    if (headers.length < names.length) this.#rebuildFrom = headers.at(-1)?.header.endPhysicalOffset ?? 0
+    for (const older of headers.slice(0, -1)) {
+      this.#older.push(older)
+      // Whoever had the index open before may have left it unsynced; there are few such files.
+      this.#unsynced.push(this.#open(older))
+    }
+    const newest = headers.at(-1)
+    if (newest !== undefined) this.#newest = this.#open(newest)
+    this.#end = this.#newest?.header.endPhysicalOffset ?? 0
+  }
+
+  get endPhysicalOffset(): number {
+    return this.#end
+  }
+
+  get rebuildFrom(): number | undefined {
+    return this.#rebuildFrom
+  }
+
+  get fullFilesStoredAtMs(): number {
+    return this.#fullFilesStoredAtMs
+  }
+
+  put(keyHash: number, physicalOffset: number, storedAtMs: number): void {
+    assert(keyHash >= 0, 'a key hash has no sign')
+    if (physicalOffset < this.#end) return
+    let file = this.#newest
+    if (file === undefined || file.full) file = this.#addFile()
+    file.put(keyHash, physicalOffset, storedAtMs)
+    this.#end = physicalOffset
+  }
+
+  publish(): void {
+    this.#newest?.publish()
+  }
+
+  flush(): void {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    try {
+      while (this.#unsynced.length > 0) {
+        const file = this.#unsynced[0] as KeyIndexFile // The list is not empty.
+        file.flush()
+        if (file.full) this.#fullFilesStoredAtMs = file.header.endAtMs
+        file.close()
+        this.#unsynced.shift()
+      }
+      this.#newest?.flush()
+      if (this.#newest?.full) this.#fullFilesStoredAtMs = this.#newest.header.endAtMs
+      if (this.#namesChanged) this.#files.syncDirectory(this.#options.directory)
+      this.#namesChanged = false
+    } catch (error) {
+      this.#syncFailure = error
+      throw error
+    }
+  }
+
+  truncateTo(physicalOffset: number): void {
+    while (this.#newest !== undefined && !hasRecordBelow(this.#newest.header, physicalOffset)) this.#dropNewest()
+    this.#newest?.truncateTo(physicalOffset)
+    this.#end = this.#newest?.header.endPhysicalOffset ?? 0
+  }
+
+  rebuildTo(durableUntil: number): number {
+    let trusted = durableUntil
+    for (;;) {
+      const file = this.#newest
+      if (file === undefined) break
+      const first = this.#firstRecordOf(file.path)
+      if (first !== undefined && first < durableUntil) {
+        const rebuilt = file.rebuild(durableUntil)
+        if (rebuilt !== undefined) {
+          trusted = Math.min(trusted, rebuilt)
+          break
+        }
+        trusted = this.#older.at(-1)?.header.endPhysicalOffset ?? 0
+      }
+      this.#dropNewest()
+    }
+    this.#end = this.#newest?.header.endPhysicalOffset ?? 0
+    return Math.min(trusted, this.#rebuildFrom ?? trusted)
+  }
+
+  deleteBelow(minPhysicalOffset: number): number {
+    let count = 0
+    for (;;) {
+      const oldest = this.#older[0]
+      if (oldest === undefined || oldest.header.endPhysicalOffset >= minPhysicalOffset) return count
+      this.#forgetUnsynced(oldest.name)
+      this.#remove(oldest.name)
+      this.#older.shift()
+      count++
+    }
+  }
+
+  close(): void {
+    for (const file of this.#unsynced) file.close()
+    this.#unsynced = []
+    this.#newest?.close()
+    this.#newest = undefined
+  }
+
+  /** @throws STORE_LAYOUT_FOREIGN */
+  #namesOfRightSize(fileBytes: number): string[] {
+    const names = listIndexFiles(this.#files, this.#options.directory)
+    const sizes = names.map(name => this.#files.find(this.#path(name))?.sizeBytes ?? 0)
+    for (const [i, name] of names.entries()) {
+      const sizeBytes = sizes[i]!
+      if (sizeBytes === 0 || sizeBytes === fileBytes) continue
+      throw new VarveError('STORE_LAYOUT_FOREIGN', { path: this.#path(name), sizeBytes, expectedBytes: fileBytes })
+    }
+    // Made just before a crash, and never used.
+    for (const [i, name] of names.entries()) if (sizes[i] === 0) this.#remove(name)
+    return names.filter((_, i) => sizes[i] !== 0)
+  }
+
+  /** Of the files up to the first that is wrong: a header that cannot be, or records that other files have. */
+  #readHeaders(names: readonly string[]): OlderFile[] {
+    const headers: OlderFile[] = []
+    for (const name of names) {
+      const file = this.#files.open(this.#path(name), 'read')
+      const header = readIndexHeader(file, this.#options)
+      file.close()
+      if (header === undefined) break
+      const before = headers.at(-1)?.header
+      if (before !== undefined && header.nextItem === 1) {
+        // A crash may have left it without a header.
+        header.beginAtMs = header.endAtMs = before.endAtMs
+        header.beginPhysicalOffset = header.endPhysicalOffset = before.endPhysicalOffset
+      }
+      if (before !== undefined && header.beginPhysicalOffset < before.endPhysicalOffset) break
+      headers.push({ name, header })
+    }
+    return headers
+  }
+
+  #open({ name, header }: OlderFile): KeyIndexFile {
+    return new KeyIndexFile(this.#files, this.#path(name), this.#options, { ...header })
+  }
+
+  #addFile(): KeyIndexFile {
+    const { directory, clock } = this.#options
+    const before = this.#newest
+    const name = indexFileName(clock.nowMs(), before === undefined ? undefined : nameOf(before.path))
+    if (this.#files.find(directory) === undefined) {
+      this.#files.makeDirectory(directory)
+      this.#files.syncDirectory(dirname(directory))
+    }
+    const header = before?.header ?? { endAtMs: 0, endPhysicalOffset: 0 }
+    createIndexFile(this.#files, this.#path(name), this.#options, header)
+    this.#files.syncDirectory(directory)
+    if (before !== undefined) {
+      before.publish()
+      this.#older.push({ name: nameOf(before.path), header: before.header })
+      this.#unsynced.push(before)
+    }
+    this.#newest = this.#open({ name, header: emptyAfter(header) })
+    return this.#newest
+  }
+
+  #dropNewest(): void {
+    const file = this.#newest as KeyIndexFile // The callers have one.
+    file.close()
+    this.#remove(nameOf(file.path))
+    const previous = this.#older.pop()
+    this.#newest = undefined
+    if (previous === undefined) return
+    const unsynced = this.#unsynced.at(-1)
+    if (unsynced !== undefined && nameOf(unsynced.path) === previous.name) this.#newest = this.#unsynced.pop()
+    else this.#newest = this.#open(previous)
+  }
+
+  #forgetUnsynced(name: string): void {
+    const file = this.#unsynced.find(unsynced => nameOf(unsynced.path) === name)
+    file?.close()
+    this.#unsynced = this.#unsynced.filter(unsynced => unsynced !== file)
+  }
+
+  /** From the items, whatever the header says; undefined if there is none. */
+  #firstRecordOf(path: string): number | undefined {
+    const file = this.#files.open(path, 'read')
+    const window = new IndexItemWindow((into, at) => file.read(into, at), this.#options, 'backward')
+    const found = window.find(1) && !window.blank
+    file.close()
+    return found ? window.physicalOffset : undefined
+  }
+
+  #remove(name: string): void {
+    this.#files.remove(this.#path(name))
+    this.#namesChanged = true
+  }
+
+  #path(name: string): string {
+    return join(this.#options.directory, name)
+  }
+}
+
+const hasRecordBelow = (header: Readonly<IndexFileHeader>, physicalOffset: number): boolean =>
+  header.nextItem > 1 && header.beginPhysicalOffset < physicalOffset
+
+const nameOf = (path: string): string => basename(path)

@@ -1,0 +1,44 @@
+/**
+ * The keys of a record, straight from its bytes: each goes into the key index as the hash of `topic#key`.
+ *
+ * Not here: which records are indexed at all (dispatch), comparing the text of a key on lookup (whoever reads records).
+ */
+import {
+  findIndexedProperties,
+  IndexedProperties,
+  indexKeyHash,
+  javaHash,
+  javaHashOfBytes,
+  KEY_SEPARATOR,
+  type RecordPositions
+} from '../layout/index.ts'
+
+export interface KeySink {
+  put(keyHash: number, physicalOffset: number, storedAtMs: number): void
+}
+
+const SPACE = KEY_SEPARATOR.charCodeAt(0)
+const found = new IndexedProperties()
+
+/** Puts each key of the record: UNIQ_KEY, then the pieces of KEYS between single spaces. Allocates nothing. */
+export function forEachKeyHash(
+  bytes: Uint8Array,
+  record: RecordPositions,
+  sink: KeySink,
+  physicalOffset: number
+): void {
+  const { topicAt, topicBytes, propertiesAt, propertiesBytes, storedAtMs } = record
+  findIndexedProperties(bytes, propertiesAt, propertiesAt + propertiesBytes, found)
+  const { uniqueKey, keys } = found
+  if (uniqueKey.empty && keys.empty) return
+
+  const seed = javaHash('#', javaHashOfBytes(bytes, topicAt, topicAt + topicBytes))
+  if (!uniqueKey.empty) sink.put(indexKeyHash(seed, bytes, uniqueKey.from, uniqueKey.until), physicalOffset, storedAtMs)
+  let from = keys.from
+  while (from < keys.until) {
+    let until = from
+    while (until < keys.until && bytes[until] !== SPACE) until++
+    if (from < until) sink.put(indexKeyHash(seed, bytes, from, until), physicalOffset, storedAtMs)
+    from = until + 1
+  }
+}
