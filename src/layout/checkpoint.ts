@@ -2,9 +2,9 @@
 import { int53, layout } from './layout.ts'
 
 export const CHECKPOINT = layout({
-  logFlushedAtMs: int53('store time of the last message known to be on disk in the commit log'),
-  queuesFlushedAtMs: int53('store time of the last message put into a consume queue'),
-  indexFlushedAtMs: int53('`endAtMs` of the last index file that was filled up and flushed'),
+  logStoredAtMs: int53('store time of the last message known to be on disk in the commit log'),
+  queuesStoredAtMs: int53('store time of the last message put into a consume queue'),
+  indexStoredAtMs: int53('`endAtMs` of the last index file that was filled up and flushed'),
   masterFlushedOffset: int53('replication: how far the master has flushed; else 0'),
   confirmPhysicalOffset: int53('replication: position of the last record valid at recovery; else 0')
 })
