@@ -12,20 +12,12 @@ export const benchmarks: readonly Benchmark[] = [
   ...lifeBenchmarks
 ]
 
-/** Those whose name is, or begins with, one of `wanted`; all if nothing is wanted. */
-export function chosen(wanted: readonly string[]): readonly Benchmark[] {
-  for (const name of wanted) {
-    if (!benchmarks.some(benchmark => isChosen(benchmark, name))) {
-      throw new Error(
-        `no benchmark is called ${name}; --list shows all: ${benchmarks.map(({ name }) => name).join(', ')}`
-      )
-    }
+/** Those of `from` whose name is, or begins with, one of `wanted`; all if nothing is wanted. */
+export function chosen(from: readonly Benchmark[], wanted: readonly string[]): readonly Benchmark[] {
+  const isChosen = ({ name }: Benchmark, part: string) => name === part || name.startsWith(`${part}/`)
+  for (const part of wanted) {
+    if (from.some(benchmark => isChosen(benchmark, part))) continue
+    throw new Error(`no benchmark is called ${part}; there are ${from.map(({ name }) => name).join(', ')}`)
   }
-  return wanted.length === 0
-    ? benchmarks
-    : benchmarks.filter(benchmark => wanted.some(name => isChosen(benchmark, name)))
-}
-
-function isChosen({ name }: Benchmark, wanted: string): boolean {
-  return name === wanted || name.startsWith(`${wanted}/`)
+  return wanted.length === 0 ? from : from.filter(benchmark => wanted.some(part => isChosen(benchmark, part)))
 }

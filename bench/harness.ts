@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { Bench } from 'tinybench'
 import { compiledCase } from './project.ts'
 import { environment, type Measurement, type Report, spreadOf, type Verdict, type Work } from './report.ts'
+import { warmMemory } from './warm-memory.ts'
 
 export interface BenchOptions {
   /** Tiny sizes: for tests. */
@@ -23,6 +24,8 @@ export interface BenchOptions {
   readonly rounds?: number
   /** How long one run of a side that runs for a time takes. */
   readonly seconds?: number
+  /** Without them only sides that need no further package run. */
+  readonly peers: boolean
   /** Where the measured files lie; what a run makes there is removed after it. */
   readonly directory: string
   /** One line for each step, for whoever waits. */
@@ -33,10 +36,6 @@ export interface Benchmark {
   /** Folder and file below bench/, without endings. */
   readonly name: string
   readonly question: string
-  /** Whether it needs the packages of bench/package.json. */
-  readonly needsPeers?: boolean
-  /** Whether its sides are whole processes, for which the machine's memory is touched first. */
-  readonly ownProcesses?: boolean
   run(options: BenchOptions): Promise<Report>
 }
 
@@ -57,11 +56,15 @@ export interface Sides {
 /** A side that is timed in its own process, or in somebody else's. */
 export interface Contender {
   readonly name: string
+  /** Not ours, and left out without `options.peers`. */
+  readonly isPeer?: boolean
+  /** Why it cannot run on this machine, in words; may first install what it needs. Absent: it always can. */
+  readonly whyNot?: (progress: (line: string) => void) => string | undefined
   /** `directory` is fresh for each run, and removed after it. */
   run(place: { readonly directory: string; readonly round: number }): Promise<Measurement>
 }
 
-/** What must hold for the medians. Contenders that did not run (their needs are not met) leave their bounds out. */
+/** What must hold for the medians. Bounds of contenders that were left out fall away. */
 export interface Bound {
   readonly of: 'rate' | 'cpuUsPerMessage' | 'p50Us' | 'p99Us' | 'maxUs' | (string & {})
   readonly side: string
@@ -81,9 +84,9 @@ export async function compare(benchmark: Benchmark, options: BenchOptions, sides
   const checkSame = sides.checkSame ?? demandSame
   checkSame(work.reference, work.candidate)
 
+  options.progress(`${benchmark.name}: ${rounds} rounds`)
   const seconds: { reference: number; candidate: number }[] = []
   for (let round = 0; round < rounds; round++) {
-    options.progress(`${benchmark.name}: round ${round + 1} of ${rounds}`)
     const order = round % 2 === 0 ? (['reference', 'candidate'] as const) : (['candidate', 'reference'] as const)
     const took = { reference: 0, candidate: 0 }
     for (const side of order) took[side] = timed(sides[side], { timeMs: roundMs, warmUp: round < 2 && !options.smoke })
@@ -122,6 +125,7 @@ export async function compare(benchmark: Benchmark, options: BenchOptions, sides
             ? []
             : [verdict('candidate / reference, time', ratio.median, { atLeast: sides.ratioMin, against: 'reference' })])
         ],
+    leftOut: [],
     runs: []
   }
 }
@@ -149,6 +153,8 @@ export interface Alternation {
   readonly rounds?: number
   /** For contenders that run for a time, so that their counts differ: only the hashes are then compared. */
   readonly countsDiffer?: boolean
+  /** Leaves the page cache as it is, for what is measured on a store that was just written. */
+  readonly keepCache?: boolean
 }
 
 /** The first contender is the one in question: ratios are its figures over those of each other one. */
@@ -157,7 +163,13 @@ export async function alternate(
   options: BenchOptions,
   alternation: Alternation
 ): Promise<Report> {
-  const { contenders, bounds } = alternation
+  const { bounds } = alternation
+  const leftOut: { name: string; why: string }[] = []
+  const contenders = alternation.contenders.filter(({ name, isPeer = false, whyNot }) => {
+    const why = isPeer && !options.peers ? 'peers were not asked for' : whyNot?.(options.progress)
+    if (why !== undefined) leftOut.push({ name, why })
+    return why === undefined
+  })
   const rounds = options.rounds ?? (options.smoke ? 1 : (alternation.rounds ?? 3))
   const runs: Measurement[][] = []
   for (let round = 0; round < rounds; round++) {
@@ -171,6 +183,7 @@ export async function alternate(
       )
       rmSync(directory, { recursive: true, force: true })
       mkdirSync(directory, { recursive: true })
+      if (!options.smoke && alternation.keepCache !== true) warmMemory(options.progress)
       try {
         measured.set(contender.name, { ...(await contender.run({ directory, round })), name: contender.name })
       } finally {
@@ -215,6 +228,7 @@ export async function alternate(
                   bound
                 )
           ),
+    leftOut,
     runs
   }
 }

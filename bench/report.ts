@@ -69,6 +69,7 @@ export interface Report {
   /** `a / b`, of rate or of time as `of` says. */
   readonly ratios: readonly ({ readonly of: string; readonly a: string; readonly b: string } & Spread)[]
   readonly verdicts: readonly Verdict[]
+  readonly leftOut: readonly { readonly name: string; readonly why: string }[]
   readonly runs: readonly (readonly Measurement[])[]
 }
 
@@ -106,6 +107,7 @@ export function printReport(report: Report): string {
   for (const { claim, reached, holds } of report.verdicts) {
     lines.push(`  ${holds ? 'holds ' : 'MISSED'}  ${claim}: ${shown(reached)}`)
   }
+  for (const { name, why } of report.leftOut) lines.push(`  without ${name}: ${why}`)
   for (const { name, settings } of report.medians) {
     if (Object.keys(settings).length > 0) lines.push(`  ${name} ran with ${listed(settings)}`)
   }

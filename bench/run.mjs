@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- <names> [--json] [--smoke] [--seconds N] [--rounds N] [--directory D]`, or `-- --list`.
+ * `npm run bench -- <names> [--json] [--smoke] [--seconds N] [--rounds N] [--no-peers] [--directory D]`, or `-- --list`.
  *
  * Compiles first, because Node 20 runs no TypeScript and child processes need files: the benchmarks then never run
  * yesterday's code. Everything else is in main.ts.

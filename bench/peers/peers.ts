@@ -4,13 +4,12 @@
  *
  * Because they may be missing when the sources are compiled, what is used of them is declared here by hand.
  */
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { projectRoot } from '../project.ts'
 
-const benchDirectory = join(projectRoot(), 'bench')
+export const benchDirectory = join(projectRoot(), 'bench')
 
 export type PeerName = 'lmdb' | 'better-sqlite3' | 'classic-level'
 
@@ -23,16 +22,6 @@ export function peerVersion(name: PeerName): string {
   return (JSON.parse(manifest) as { version: string }).version
 }
 
-/** Takes a minute where a peer has no binary for this platform and is compiled. */
-export function installPeers(progress: (line: string) => void): void {
-  // npm writes this file last, so it tells an installation that was cut short from a whole one.
-  const installed = join(benchDirectory, 'node_modules', '.package-lock.json')
-  if (existsSync(installed)) return
-  progress('installing the peers into bench/node_modules (once)')
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  execFileSync(npm, ['ci', '--no-audit', '--no-fund'], { cwd: benchDirectory, stdio: ['ignore', 'ignore', 'inherit'] })
-}
-
 export interface Lmdb {
   open(options: {
     path: string
@@ -42,20 +31,17 @@ export interface Lmdb {
     noMemInit?: boolean
     useWritemap?: boolean
     overlappingSync?: boolean
-    separateFlushed?: boolean
     mapSize?: number
     compression: false
   }): LmdbDatabase
 }
 
 export interface LmdbDatabase {
-  put(key: number, value: Uint8Array): Promise<boolean> & { flushed?: Promise<unknown> }
+  put(key: number, value: Uint8Array): Promise<boolean>
   putSync(key: number, value: Uint8Array, options?: { append?: boolean }): boolean
   transactionSync(work: () => void): void
-  get(key: number): Uint8Array | undefined
   getCount(): number
   getRange(options: { start?: number; end?: number; snapshot?: boolean }): Iterable<{ key: number; value: Uint8Array }>
-  readonly flushed: Promise<unknown>
   close(): Promise<void>
 }
 

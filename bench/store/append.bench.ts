@@ -4,6 +4,7 @@
  */
 import type { Extent } from '../case.ts'
 import { alternate, type Benchmark, type BenchOptions, type Bound, type Contender, caseProcess } from '../harness.ts'
+import { peerProcess } from '../peers/contender.ts'
 import type { FilesSettings } from '../peers/files.case.ts'
 import type { LevelSettings } from '../peers/level.case.ts'
 import type { LmdbSettings } from '../peers/lmdb.case.ts'
@@ -32,11 +33,11 @@ const varve = (options: BenchOptions, settings: Varve, name = 'varve'): Contende
     ...settings
   })
 const lmdb = (options: BenchOptions, settings: Omit<LmdbSettings, 'directory' | 'extent'>): Contender =>
-  caseProcess('lmdb', 'peers/lmdb.case.ts', { extent: extentOf(options), ...settings })
+  peerProcess('lmdb', { extent: extentOf(options), ...settings })
 const sqlite = (options: BenchOptions, settings: Omit<SqliteSettings, 'directory' | 'extent'>): Contender =>
-  caseProcess('sqlite', 'peers/sqlite.case.ts', { extent: extentOf(options), ...settings })
+  peerProcess('sqlite', { extent: extentOf(options), ...settings })
 const level = (options: BenchOptions, settings: Omit<LevelSettings, 'directory' | 'extent'>): Contender =>
-  caseProcess('level', 'peers/level.case.ts', { extent: extentOf(options), ...settings })
+  peerProcess('level', { extent: extentOf(options), ...settings })
 const files = (options: BenchOptions, settings: Omit<FilesSettings, 'directory' | 'extent'>): Contender =>
   caseProcess('files', 'peers/files.case.ts', { extent: extentOf(options), ...settings })
 
@@ -45,7 +46,6 @@ interface AppendCase {
   readonly question: string
   readonly contenders: (options: BenchOptions) => readonly Contender[]
   readonly bounds: readonly Bound[]
-  readonly needsPeers?: boolean
 }
 
 const cases: readonly AppendCase[] = [
@@ -70,8 +70,7 @@ const cases: readonly AppendCase[] = [
       level(options, { mode: 'batch', bodyBytes: 1024, batchCount: 100 }),
       files(options, { bodyBytes: 1024, batchCount: 100 })
     ],
-    bounds: [{ side: 'varve', against: 'lmdb', of: 'rate', atLeast: 1.1 }],
-    needsPeers: true
+    bounds: [{ side: 'varve', against: 'lmdb', of: 'rate', atLeast: 1.1 }]
   },
   {
     name: 'append-awaited-512',
@@ -84,8 +83,7 @@ const cases: readonly AppendCase[] = [
     bounds: [
       { side: 'varve', against: 'lmdb', of: 'rate', atLeast: 1 },
       { side: 'varve', against: 'files', of: 'rate', atLeast: 0.8 }
-    ],
-    needsPeers: true
+    ]
   },
   {
     name: 'append-awaited-1',
@@ -94,8 +92,7 @@ const cases: readonly AppendCase[] = [
       varve(options, { bodyBytes: 1024, window: 1 }),
       sqlite(options, { mode: 'single', bodyBytes: 1024 })
     ],
-    bounds: [{ side: 'varve', against: 'sqlite', of: 'rate', atLeast: 1 }],
-    needsPeers: true
+    bounds: [{ side: 'varve', against: 'sqlite', of: 'rate', atLeast: 1 }]
   },
   {
     name: 'append-sync-64',
@@ -125,15 +122,11 @@ const cases: readonly AppendCase[] = [
   }
 ]
 
-export const appendBenchmarks: readonly Benchmark[] = cases.map(
-  ({ name, question, contenders, bounds, needsPeers = false }) => {
-    const benchmark: Benchmark = {
-      name: `store/${name}`,
-      question,
-      needsPeers,
-      ownProcesses: true,
-      run: options => alternate(benchmark, options, { contenders: contenders(options), bounds, countsDiffer: true })
-    }
-    return benchmark
+export const appendBenchmarks: readonly Benchmark[] = cases.map(({ name, question, contenders, bounds }) => {
+  const benchmark: Benchmark = {
+    name: `store/${name}`,
+    question,
+    run: options => alternate(benchmark, options, { contenders: contenders(options), bounds, countsDiffer: true })
   }
-)
+  return benchmark
+})

@@ -63,14 +63,14 @@ function openCase(options: BenchOptions, data: string, queueCount = sizesOf(opti
 const openClean: Benchmark = {
   name: 'store/open-clean',
   question: 'opening a store that was closed cleanly: 10 GiB, 1,000 queues',
-  ownProcesses: true,
   run: options =>
     withStore({ benchmark: openClean.name, options, settings: {} }, data => {
       const { file, settings } = openCase(options, data)
       return alternate(openClean, options, {
         contenders: [caseProcess('varve', file, settings)],
         bounds: [{ side: 'varve', of: 'openMs', atMost: 300 }],
-        rounds: 5
+        rounds: 5,
+        keepCache: true
       })
     })
 }
@@ -78,7 +78,6 @@ const openClean: Benchmark = {
 const openCrashed: Benchmark = {
   name: 'store/open-crashed',
   question: 'opening a store after kill -9 with almost 2 GiB above the last sync',
-  ownProcesses: true,
   run: options => {
     const { unsyncedBytes } = sizesOf(options)
     const unsyncedMessages = Math.floor(unsyncedBytes / RECORD_BYTES)
@@ -118,7 +117,6 @@ const openCrashed: Benchmark = {
 const rebuild: Benchmark = {
   name: 'store/rebuild',
   question: 'rebuilding all consume queues and the key index of 10 GiB',
-  ownProcesses: true,
   run: options =>
     withStore({ benchmark: rebuild.name, options, settings: { keys: true } }, data => {
       const { file, settings } = openCase(options, data)
@@ -133,7 +131,8 @@ const rebuild: Benchmark = {
             }
           }
         ],
-        bounds: [{ side: 'varve', of: 'logGiBPerSecond', atLeast: 1 }]
+        bounds: [{ side: 'varve', of: 'logGiBPerSecond', atLeast: 1 }],
+        keepCache: true
       })
     })
 }
@@ -151,7 +150,6 @@ function rollPause({
   const benchmark: Benchmark = {
     name: `store/${name}`,
     question: `the longest single append while ${rollCount} segments of ${size} are filled`,
-    ownProcesses: true,
     run: options => {
       const settings: Omit<RollSettings, 'directory'> = options.smoke
         ? { segmentBytes: MiB, rollCount: 2, bodyBytes: BODY_BYTES, options: storeOptions(options) }
@@ -168,7 +166,6 @@ function rollPause({
 const idleMemory: Benchmark = {
   name: 'store/idle-memory',
   question: 'memory and CPU of a process that holds an idle store open',
-  ownProcesses: true,
   run: options =>
     alternate(idleMemory, options, {
       contenders: [
@@ -178,7 +175,8 @@ const idleMemory: Benchmark = {
           options: storeOptions(options)
         })
       ],
-      bounds: [{ side: 'varve', of: 'residentMiB', atMost: 120 }]
+      bounds: [{ side: 'varve', of: 'residentMiB', atMost: 120 }],
+      keepCache: true
     })
 }
 

@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { alternate, type Benchmark, caseProcess, runCaseFile } from '../harness.ts'
+import { peerProcess } from '../peers/contender.ts'
 import type { ReadSettings } from './read.case.ts'
 import { storeOptions } from './sizes.ts'
 
@@ -12,8 +13,6 @@ const BODY_BYTES = 1024
 const readSequential: Benchmark = {
   name: 'store/read-sequential',
   question: 'reading a queue of 1 KiB messages from its first to its last',
-  needsPeers: true,
-  ownProcesses: true,
   run: async options => {
     const count = options.smoke ? SMOKE_COUNT : COUNT
     const data = join(options.directory, `read-sequential-${process.pid}`)
@@ -27,18 +26,12 @@ const readSequential: Benchmark = {
         options: storeOptions(options)
       })
       const varve = (as: ReadSettings['as']) =>
-        caseProcess(as, 'store/read.case.ts', { data, as, warmUpCount: 200_000, options: storeOptions(options) })
+        caseProcess(as, 'store/read.case.ts', { data, as, options: storeOptions(options) })
       // A peer fills its own database in each run; only the walk is timed, and it follows a first walk that warms.
-      const peer = (name: string, file: string) =>
-        caseProcess(name, `peers/${file}`, { mode: 'read', extent: { count }, bodyBytes: BODY_BYTES })
+      const peer = (name: 'lmdb' | 'level' | 'sqlite') =>
+        peerProcess(name, { mode: 'read', extent: { count }, bodyBytes: BODY_BYTES })
       return await alternate(readSequential, options, {
-        contenders: [
-          varve('views'),
-          varve('decoded'),
-          peer('lmdb', 'lmdb.case.ts'),
-          peer('level', 'level.case.ts'),
-          peer('sqlite', 'sqlite.case.ts')
-        ],
+        contenders: [varve('views'), varve('decoded'), peer('lmdb'), peer('level'), peer('sqlite')],
         bounds: [
           { side: 'views', of: 'rate', atLeast: 3_000_000 },
           { side: 'decoded', of: 'rate', atLeast: 1_000_000 },

@@ -7,30 +7,28 @@ export interface ReadSettings {
   /** With the messages of `prepare.case.ts` in it; only read. */
   readonly data: string
   readonly as: 'views' | 'decoded'
-  /** Read before the measured time, to compile the code and bring the files into memory. */
-  readonly warmUpCount: number
   readonly options?: Partial<StoreOptions>
 }
 
 const QUEUE = { topic: 'bench-0', queueId: 0 }
 const REQUEST = { ...QUEUE, countMax: 1024, bytesMax: 4 * 2 ** 20 }
 
-await runCase<ReadSettings>(async ({ data, as, warmUpCount, options = {} }): Promise<CaseResult> => {
+await runCase<ReadSettings>(async ({ data, as, options = {} }): Promise<CaseResult> => {
   const store = await openStore({ directory: data, create: false, ...options })
   const until = store.maxOffset(QUEUE)
 
-  const readViews = async (countMax: number) => {
+  const readViews = async () => {
     const sum = startSum()
-    for (let offset = 0; offset < countMax; ) {
+    for (let offset = 0; offset < until; ) {
       const { bytes, count, nextOffset } = await store.readViews({ ...REQUEST, offset })
       for (let i = 0; i < count; i++) sum.addRecord(bytes[i]!) // Below count there is a view.
       offset = nextOffset
     }
     return sum.end()
   }
-  const readDecoded = async (countMax: number) => {
+  const readDecoded = async () => {
     const sum = startSum()
-    for (let offset = 0; offset < countMax; ) {
+    for (let offset = 0; offset < until; ) {
       const { messages, nextOffset } = await store.read({ ...REQUEST, offset })
       for (const { body } of messages) sum.addBody(body)
       offset = nextOffset
@@ -39,8 +37,8 @@ await runCase<ReadSettings>(async ({ data, as, warmUpCount, options = {} }): Pro
   }
   const read = as === 'views' ? readViews : readDecoded
 
-  await read(Math.min(until, warmUpCount))
-  const { result, seconds, cpuUs } = await measured(() => read(until))
+  await read() // Compiles the code and brings the files into memory.
+  const { result, seconds, cpuUs } = await measured(read)
   const { mapper } = store.info()
   await store.close()
   return {
