@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 
 // What is needed of V8, as v8.h declares it; its headers belong to one version each.
 namespace v8 {
@@ -90,9 +91,14 @@ napi_status create_external_buffer(napi_env env, void* data, size_t bytes, napi_
   const napi_status status = ask_for_permission(env);
   if (status != napi_ok) return status;
 
-  std::shared_ptr<v8::BackingStore> store =
-      v8::ArrayBuffer::NewBackingStore(data, bytes, v8::BackingStore::EmptyDeleter, nullptr);
-  *result = to_napi(v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), std::move(store)));
+  // Deleted without a size: the class is larger than is declared here, and than v8.h declares it.
+  const auto discard = [](v8::BackingStore* store) {
+    store->~BackingStore();
+    ::operator delete(static_cast<void*>(store));
+  };
+  auto store = v8::ArrayBuffer::NewBackingStore(data, bytes, v8::BackingStore::EmptyDeleter, nullptr);
+  const std::shared_ptr<v8::BackingStore> shared(store.release(), discard);
+  *result = to_napi(v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), shared));
   return napi_add_finalizer(env, *result, data, finalize, hint, nullptr);
 }
 
