@@ -1,12 +1,14 @@
 /** Every benchmark there is, in the order in which they run. */
 import type { Benchmark } from './harness.ts'
 import { layoutBenchmarks } from './layout/index.ts'
+import { nativeBenchmarks } from './native-bindings/crc32.bench.ts'
 import { appendBenchmarks } from './store/append.bench.ts'
 import { lifeBenchmarks } from './store/life.bench.ts'
 import { readBenchmarks } from './store/read.bench.ts'
 
 export const benchmarks: readonly Benchmark[] = [
   ...layoutBenchmarks,
+  ...nativeBenchmarks,
   ...appendBenchmarks,
   ...readBenchmarks,
   ...lifeBenchmarks
