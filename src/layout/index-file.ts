@@ -21,7 +21,7 @@ export const INDEX_HEADER = layout({
 })
 
 export const INDEX_ITEM = layout({
-  keyHash: int32('hash of topic, `#` and key, without sign'),
+  keyHash: int32('hash of topic, `#` and key, without sign; of a tag: of topic, `#T#` and tag'),
   physicalOffset: int53('record of the message'),
   afterBeginSeconds: int32('store time, in whole seconds after `beginAtMs` of the header'),
   previousItem: int32('number of the item before it in the same slot, 0 if none')
@@ -44,6 +44,11 @@ export function indexFileBytes(slotCount: number, itemCount: number): number {
 /** The hash of everything before the key: keep one per topic. */
 export function indexHashSeed(topic: string): number {
   return javaHash('#', javaHash(topic))
+}
+
+/** The same for tags, which Apache RocketMQ from 5.5 on indexes as well: as `topic#T#tag`, after the keys. */
+export function indexTagHashSeed(topic: string): number {
+  return javaHash('T#', indexHashSeed(topic))
 }
 
 /** The hash of a key that stands in UTF-8 bytes `[from, until)`. */

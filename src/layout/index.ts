@@ -23,7 +23,8 @@ export {
   indexKeyHash,
   indexKeyHashOfText,
   indexSlotAt,
-  indexSlotOf
+  indexSlotOf,
+  indexTagHashSeed
 } from './index-file.ts'
 export { javaHash, javaHashOfBytes } from './java-hash.ts'
 export { type JavaJson, parseJavaJson, printJavaJson } from './java-json.ts'

@@ -231,6 +231,7 @@ public final class MakeGolden {
         if (!timer.load()) {
             throw new IllegalStateException("the timer did not load");
         }
+        timer.setShouldRunningDequeue(true); // As the broker that is master does.
         timer.start();
         long[] due = {slot, slot, slot + 60_000, slot + 60L * 3_600_000, slot};
         for (int number = 0; number < due.length; number++) {
@@ -244,6 +245,7 @@ public final class MakeGolden {
             put(timed);
         }
         waitUntil("the timer took all messages", () -> timer.getCommitQueueOffset() == due.length);
+        Thread.sleep(2 * store.getMessageStoreConfig().getTimerFlushIntervalMs()); // Its shutdown does not save the wheel.
         timer.shutdown();
     }
 
