@@ -112,8 +112,10 @@ export class PlainFile implements OpenFile {
 
   close(): void {
     assert(this.#open, 'a file is closed once')
-    this.#open = false
-    this.attempt('close', () => closeSync(this.file))
+    this.attempt('close', () => {
+      this.#open = false // Also when it fails: the descriptor is gone then, too.
+      closeSync(this.file)
+    })
   }
 
   protected attempt<Result>(operation: string, call: () => Result): Result {
