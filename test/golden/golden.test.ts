@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import {
-  BLANK_RESERVE_BYTES,
   bodyIsIntact,
   CHECKPOINT,
   CHECKPOINT_FILE_BYTES,
@@ -26,14 +25,8 @@ import {
   indexSlotAt,
   indexSlotOf,
   indexTagHashSeed,
-  javaHash,
-  locate,
   parseDelayLevels,
-  parseJavaJson,
   parseSegmentName,
-  printJavaJson,
-  RECORD_BLANK,
-  RECORD_WHOLE,
   RecordDraft,
   RecordPositions,
   SCHEDULE_TOPIC,
@@ -41,27 +34,14 @@ import {
   scheduleDueAt,
   setInt53,
   splitKeys,
-  TIMER_CHECK,
-  TIMER_CHECK_FILE_BYTES,
-  TIMER_LOG_BLANK,
-  TIMER_LOG_UNIT,
-  TIMER_LOG_UNIT_ROOM_BYTES,
-  TIMER_MAGIC,
-  TIMER_TOPIC,
-  TIMER_WHEEL_BYTES,
-  TIMER_WHEEL_SLOT,
   tagsCodeOf,
-  timerSlotAt,
-  timerUnitShape,
   verifyRecordChecksum,
   writeBlank,
   writeRecordChecksum,
-  writeRecordHead,
-  writeTimerLogBlank
+  writeRecordHead
 } from '../../src/layout/index.ts'
-import { filesIn, type GoldenCase, goldenJson, goldenStore, type ListedMessage, viewOf } from './golden-store.ts'
-
-const stepMs = 1000
+import { type GoldenRecord, recordsOf, topicOf } from './golden-records.ts'
+import { filesIn, type GoldenCase, goldenStore, type ListedMessage, viewOf } from './golden-store.ts'
 
 describe.each<GoldenCase>(['plain', 'checksum'])('the store %s, which Apache RocketMQ wrote', name => {
   const golden = goldenStore(name)
@@ -199,133 +179,7 @@ describe.each<GoldenCase>(['plain', 'checksum'])('the store %s, which Apache Roc
     })
     expect(bytes.subarray(CHECKPOINT.sizeBytes).every(byte => byte === 0)).toBe(true)
   })
-
-  test.runIf(name === 'plain')('has timer files that come out the same when we write them', () => {
-    const logs = [...filesIn(golden, 'timerlog')]
-    const wheel = golden.files.get('timerwheel')!
-    const writtenWheel = new Uint8Array(TIMER_WHEEL_BYTES)
-    const timed = records.filter(record => topicOf(record) === TIMER_TOPIC)
-    const writtenLogs = logs.map(([, bytes]) => new Uint8Array(bytes.length))
-    const logBytes = writtenLogs[0]!.length
-    let unitAt = 0
-    for (const record of timed) {
-      if (logBytes - (unitAt % logBytes) < TIMER_LOG_UNIT_ROOM_BYTES) {
-        writeTimerLogBlank(viewOf(writtenLogs[Math.floor(unitAt / logBytes)]!), unitAt % logBytes, logBytes)
-        unitAt = Math.ceil(unitAt / logBytes) * logBytes
-      }
-      const log = Math.floor(unitAt / logBytes)
-      const bytes = logs[log]![1]
-      expect(timerUnitShape(viewOf(bytes), unitAt % logBytes, logBytes)).toBe('unit')
-      // When a thread of the timer took it is in no other file.
-      const { enqueuedAtMs } = TIMER_LOG_UNIT.read(viewOf(bytes), unitAt % logBytes)
-      const { properties } = decodeRecord(record.bytes, viewOf(record.bytes), record.positions)
-      const dueMs = Number(properties.TIMER_OUT_MS)
-      const windowMs = 2 * 86_400_000
-      const rolls = dueMs - enqueuedAtMs >= windowMs
-      const beyondMs = dueMs - enqueuedAtMs - windowMs
-      const rolledMs = beyondMs < 57_600 * stepMs ? windowMs / 2 : windowMs
-      const slotMs = rolls ? enqueuedAtMs + rolledMs : dueMs
-      const deletes = properties.TIMER_DEL_UNIQKEY !== undefined
-
-      const slotAt = timerSlotAt(slotMs, stepMs)
-      const slot = TIMER_WHEEL_SLOT.read(viewOf(writtenWheel), slotAt)
-      const isFirst = slot.time !== slotMs / stepMs
-      TIMER_LOG_UNIT.write(viewOf(writtenLogs[log]!), unitAt % logBytes, {
-        unitBytes: TIMER_LOG_UNIT.sizeBytes,
-        previousUnit: isFirst ? -1 : slot.lastUnit,
-        magic: TIMER_MAGIC.DEFAULT | (rolls ? TIMER_MAGIC.ROLL : 0) | (deletes ? TIMER_MAGIC.DELETE : 0),
-        enqueuedAtMs,
-        delayMs: slotMs - enqueuedAtMs,
-        physicalOffset: record.physicalOffset,
-        totalBytes: record.positions.totalBytes,
-        topicHash: javaHash(properties.REAL_TOPIC!),
-        reserved: 0
-      })
-      TIMER_WHEEL_SLOT.write(viewOf(writtenWheel), slotAt, {
-        time: slotMs / stepMs,
-        firstUnit: isFirst ? unitAt : slot.firstUnit,
-        lastUnit: unitAt,
-        unitCount: (isFirst ? 0 : slot.unitCount) + (deletes ? -1 : 1),
-        magic: 0
-      })
-      unitAt += TIMER_LOG_UNIT.sizeBytes
-    }
-    expect(timed.length).toBe(5)
-    for (const [number, [, bytes]] of logs.entries()) expect(hexOf(writtenLogs[number]!)).toBe(hexOf(bytes))
-    expect(wheel.length).toBe(TIMER_WHEEL_BYTES)
-    expect(Buffer.compare(writtenWheel, wheel)).toBe(0)
-    expect(timerUnitShape(viewOf(logs[0]![1]), 3 * TIMER_LOG_UNIT.sizeBytes, logBytes)).toBe('blank')
-    expect(logBytes).toBe(3 * TIMER_LOG_UNIT.sizeBytes + TIMER_LOG_BLANK.sizeBytes)
-
-    const check = golden.files.get('config/timercheck')!
-    expect(check.length).toBe(TIMER_CHECK_FILE_BYTES)
-    const { timerLogFlushedUntil, ...positions } = TIMER_CHECK.read(viewOf(check), 0)
-    expect(timerLogFlushedUntil % logBytes === 0 || timerLogFlushedUntil === unitAt).toBe(true)
-    expect(positions).toMatchObject({
-      queueOffset: timed.length,
-      masterQueueOffset: timed.length
-    })
-    expect(check.subarray(TIMER_CHECK.sizeBytes).every(byte => byte === 0)).toBe(true)
-  })
 })
-
-describe('files of config/ that Apache RocketMQ wrote', () => {
-  test.each(['consumerOffset.json', 'consumerOffset-1.2.83.json'])('%s reads with its unquoted keys', file => {
-    const queues = { '0': 250, '1': 9223372036854775807n, '10': -1 }
-    expect(parseJavaJson(goldenJson(file))).toEqual({
-      dataVersion: { counter: 0, stateVersion: 0, timestamp: 1758276000000 },
-      offsetTable: {
-        '%RETRY%GID_a@GID_a': { '0': 9007199254740992n },
-        'orders@GID_a': queues,
-        'same.as [above]@GID_a': queues
-      }
-    })
-  })
-
-  test.each(['topics.json', 'topics-1.2.83.json'])('%s reads alike, with a reference and without', file => {
-    const topic = {
-      topicName: 'größer',
-      perm: 6,
-      attributes: { '+message.type': 'FIFO' },
-      topicFilterType: 'SINGLE_TAG'
-    }
-    expect(parseJavaJson(goldenJson(file))).toMatchObject({
-      topicConfigTable: { größer: topic, '%DLQ%again': topic }
-    })
-  })
-
-  test('a file without unquoted keys comes out the same when we write it', () => {
-    const text = goldenJson('topics.json')
-    expect(printJavaJson(parseJavaJson(text))).toBe(text)
-  })
-})
-
-interface GoldenRecord {
-  readonly bytes: Uint8Array
-  readonly physicalOffset: number
-  readonly positions: RecordPositions
-}
-
-/** Walks a segment to its end: every byte belongs to a record or to the blank, or is zero. */
-function recordsOf(bytes: Uint8Array, base: number): GoldenRecord[] {
-  const view = viewOf(bytes)
-  const found: GoldenRecord[] = []
-  let at = 0
-  for (;;) {
-    const positions = new RecordPositions()
-    const shape = locate(view, at, bytes.length, positions)
-    if (shape === RECORD_BLANK) {
-      expect(positions.totalBytes).toBe(bytes.length - at)
-      at += BLANK_RESERVE_BYTES
-    }
-    if (shape !== RECORD_WHOLE) break
-    expect(positions.physicalOffset).toBe(base + at)
-    found.push({ bytes, physicalOffset: base + at, positions })
-    at += positions.totalBytes
-  }
-  expect(bytes.subarray(at).every(byte => byte === 0)).toBe(true)
-  return found
-}
 
 /** Takes a record apart and writes it at its place in `into`, by the same calls as the store. */
 function rewrite({ bytes, positions }: GoldenRecord, into: Uint8Array): void {
@@ -426,10 +280,6 @@ function indexFilesFor(records: readonly GoldenRecord[], slotCount: number, item
     if (!tags.empty) put(indexKeyHash(indexTagHashSeed(topicOf(record)), bytes, tags.from, tags.until), record)
   }
   return files
-}
-
-function topicOf({ bytes, positions: { topicAt, topicBytes } }: GoldenRecord): string {
-  return new TextDecoder().decode(bytes.subarray(topicAt, topicAt + topicBytes))
 }
 
 function isInQueue({ sysFlag }: ListedMessage): boolean {
