@@ -12,6 +12,7 @@ export {
   TAGS_HASH_AT
 } from './consume-queue-entry.ts'
 export { DecodedRecord, decodeRecord } from './decoded-record.ts'
+export { formatDocument } from './format-document.ts'
 export { type Host, hostToBytes, readHost } from './hosts.ts'
 export {
   INDEX_HEADER,
@@ -55,6 +56,7 @@ export {
   HOST_BYTES_V4,
   HOST_BYTES_V6,
   locate,
+  openRecord,
   PROPERTIES_BYTES_MAX,
   RECORD_BLANK,
   RECORD_BROKEN,

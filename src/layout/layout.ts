@@ -60,8 +60,8 @@ export interface Layout<Name extends string> {
   readonly names: readonly Name[]
   read(view: DataView, base: number): Record<Name, number>
   write(view: DataView, base: number, values: Readonly<Record<Name, number>>): void
-  /** Rows of a Markdown table: position, type, name, meaning. Positions start at `from`. */
-  rows(from?: number | string): string[]
+  /** Rows of a Markdown table: position, type, name, meaning. Positions start at `from`, and `after` follows them. */
+  rows(from?: number, after?: string): string[]
 }
 
 export function layout<Name extends string>(fields: Record<Name, Field>): Layout<Name> {
@@ -85,10 +85,10 @@ export function layout<Name extends string>(fields: Record<Name, Field>): Layout
     write: (view, base, values) => {
       for (const name of names) fields[name].set(view, base + at[name], values[name])
     },
-    rows: (from = 0) =>
+    rows: (from = 0, after = '') =>
       names.map(name => {
-        const position = typeof from === 'number' ? from + at[name] : at[name] === 0 ? from : `${from} + ${at[name]}`
-        return `| ${position} | ${fields[name].type} | \`${name}\` | ${fields[name].meaning} |`
+        const { type, meaning } = fields[name]
+        return `| ${from + at[name]}${after} | ${type} | \`${name}\` | ${meaning} |`
       })
   }
 }

@@ -348,6 +348,11 @@ export function closeRecord(view: DataView, at: number, totalBytes: number, crc:
   view.setInt32(at + TOTAL_AT, totalBytes)
 }
 
+/** Writes the size of a record that was closed with size 0: now `locate` finds it. */
+export function openRecord(view: DataView, at: number, totalBytes: number): void {
+  view.setInt32(at + TOTAL_AT, totalBytes)
+}
+
 /** Closes a segment: of the rest only these 8 bytes are written, the others keep what they held. */
 export function writeBlank(view: DataView, at: number, until: number): void {
   assert(until - at >= BLANK_RESERVE_BYTES, 'every append leaves room for the blank')
