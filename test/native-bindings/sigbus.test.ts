@@ -22,7 +22,7 @@ describe('a SIGBUS', () => {
     expect(signal).toBe('SIGBUS')
   })
 
-  test('names no file after that file was unmapped', () => {
+  test('that was sent rather than raised names no file', () => {
     const { path } = fileOf(PAGE)
     const { signal, stderr } = inChild(`
       native.installSigbusHandler()

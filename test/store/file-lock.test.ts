@@ -12,6 +12,15 @@ function freshPath(): string {
   return join(directory, 'lock')
 }
 
+/** What this process writes down about itself, but for some fields. */
+function identityBut(changes: object): string {
+  const path = freshPath()
+  const lock = takeLock(path, undefined)
+  const own = JSON.parse(readFileSync(`${path}.holder`, 'utf8')) as object
+  lock.release()
+  return JSON.stringify({ ...own, ...changes })
+}
+
 /** The pid of a process that has ended. */
 const deadPid = (): number => spawnSync(process.execPath, ['-e', '']).pid
 
@@ -29,11 +38,9 @@ describe('a lock without native code', () => {
   })
 
   test.each<{ left: string; text: () => string }>([
-    { left: 'a process that has ended', text: () => JSON.stringify({ pid: deadPid(), startedAt: '1', boot: '' }) },
-    {
-      left: 'an earlier process of a pid that lives',
-      text: () => JSON.stringify({ pid: process.pid, startedAt: '1', boot: '' })
-    },
+    { left: 'a process that has ended', text: () => identityBut({ pid: deadPid() }) },
+    { left: 'an earlier process of a pid that lives', text: () => identityBut({ startedAt: '1' }) },
+    { left: 'a process of that pid before the system was started', text: () => identityBut({ boot: 'earlier' }) },
     { left: 'a system that went down before it was written', text: () => '' },
     { left: 'who knows whom', text: () => '{"pid":-1,"startedAt":"","boot":""}' }
   ])('is taken over from $left', ({ text }) => {
