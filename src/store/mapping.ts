@@ -2,7 +2,8 @@
  * The one door to mmap-io and to the native bindings: it picks how files are mapped, and hides which way it is.
  *
  * - `mmap-io` maps, and the native bindings do all the rest: its mappings are handed over to them, so that they can be
- *   named by address, released at once and named by the SIGBUS handler. It needs the native bindings.
+ *   named by address, released at once and named by the SIGBUS handler. It needs the native bindings. V8 counts its
+ *   mappings as memory to be freed, so each one starts a garbage collection (native-bindings/README.md has figures).
  * - `native`: the native bindings do everything.
  * - `plain`: nothing is mapped; Node's own `fs` reads and writes.
  *
