@@ -9,11 +9,8 @@ export interface StoreState {
   readonly indexItems: number
   /** The log was surely good and on disk below this. */
   readonly durableUntil: number
-  /** Consume queues and index were on disk for every record below this. */
-  readonly derivedDurableUntil: number
   /** Appended, in the system's hands; means something only while `bootId` is that of the running system. */
   readonly seenUntil: number
-  readonly derivedSeenUntil: number
   /** Where the index ended (`KeyIndex.endPhysicalOffset`); one that ends earlier now has lost a file. */
   readonly indexEndPhysicalOffset: number
   /** Of the system that ran when this was saved, or empty where there is none. */
@@ -45,10 +42,17 @@ export interface QueueRow {
 export interface QueueTable {
   /** The queues held exactly the records below this. */
   readonly untilPhysicalOffset: number
+  /** Where the key index ended then (`KeyIndex.endPhysicalOffset`). */
+  readonly indexEndPhysicalOffset: number
   readonly queues: readonly QueueRow[]
 }
 /** Undefined if it is missing or damaged. */
 export declare function readQueueTable(files: Files, directory: string): QueueTable | undefined
+// The lead needs these three (threads hand the encoded table around): encode and parse are pure; save is durable, all or nothing.
+export declare function encodeQueueTable(table: QueueTable): Uint8Array
+export declare function parseQueueTable(bytes: Uint8Array): QueueTable | undefined
+/** First makes everything in the file system durable (`files.syncFileSystem`, else every queue and index file), then the table. */
+export declare function saveQueueTable(files: Files, directory: string, encoded: Uint8Array): undefined
 /** Durable, and all or nothing. */
 export declare function writeQueueTable(files: Files, directory: string, table: QueueTable): void
 export declare function removeQueueTable(files: Files, directory: string): void

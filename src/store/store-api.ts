@@ -57,6 +57,13 @@ export interface StoreOptions {
   /** Other files than the real ones (a simulated disk); needs `threads: 'none'`. */
   readonly files?: Files
   readonly clock?: Clock
+  /** Told from time to time while a long recovery goes on. */
+  readonly onProgress?: (progress: RecoveryProgress) => void
+}
+
+export interface RecoveryProgress {
+  readonly doneBytes: number
+  readonly totalBytes: number
 }
 
 export interface RetentionOptions {

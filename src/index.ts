@@ -1,0 +1,20 @@
+/** The public names, one by one; each is documented where it is declared. */
+export { type Clock, type ErrorCode, VarveError } from './base/index.ts'
+export { openStore } from './embedded.ts'
+export type { Appended, HostAddress, MessageInput, StoredMessage } from './model/index.ts'
+export type {
+  DamagedRange,
+  KeyQuery,
+  QueueName,
+  ReadRequest,
+  ReadResult,
+  RecordViews,
+  RecoveryProgress,
+  RecoveryReport,
+  RetentionOptions,
+  SegmentFacts,
+  SnapshotReport,
+  Store,
+  StoreInfo,
+  StoreOptions
+} from './store/index.ts'

@@ -1,0 +1,167 @@
+/**
+ * Commit log: the one writer. Each record is encoded once, straight into the segment, and then published.
+ *
+ * An append is three steps: `reserve` makes sure that there is room and says where, the caller (message-encoder.ts)
+ * encodes, `publish` lets the other threads see it. A record's size is written last: until then whoever looks at the
+ * place finds no record there, whenever the process dies.
+ *
+ * Invariants:
+ * - a record never crosses a segment; 8 bytes stay free behind it for the blank that closes the segment
+ * - nothing below `appended` is written again, except when the owner abandons what it has not published
+ * - `appended` is at most `dirtyBytesMax` ahead of `flushed` and LAG_BYTES_MAX ahead of `queuesWritten`
+ *
+ * Not here: queue offsets (topics.ts), durability (flush.ts).
+ */
+import { assert, MiB, VarveError } from '../base/index.ts'
+import { BLANK_RESERVE_BYTES, writeBlank } from '../layout/index.ts'
+import type { LogSegment, LogSegments } from './log-segments.ts'
+import { LAG_BYTES_MAX, type Progress, type Role, SLOT } from './progress.ts'
+
+/** Limits are checked, and threads that fell asleep are woken, each time so much has been written. */
+const CHECK_BYTES = 1 * MiB
+/** An append waits so long for the next segment before it says STORE_BUSY; allocating one takes a few milliseconds. */
+const SEGMENT_WAIT_MS = 1_000
+
+export class CommitLog {
+  /** The window to encode into: byte p of the log is `bytes[p - base]`. */
+  bytes: Uint8Array
+  view: DataView
+  base: number
+
+  readonly #segments: LogSegments
+  readonly #progress: Progress
+  readonly #wake: (role: Role) => void
+  readonly #dirtyBytesMax: number
+  #segment: LogSegment
+  #appended: number
+  #segmentEnd: number
+  /** Where the next check is due, or where the segment ends. */
+  #checkAt: number
+
+  constructor(
+    segments: LogSegments,
+    world: { progress: Progress; wake: (role: Role) => void },
+    appended: number,
+    options: { dirtyBytesMax: number; recordBytesMax: number }
+  ) {
+    this.#segments = segments
+    this.#progress = world.progress
+    this.#wake = world.wake
+    this.#dirtyBytesMax = Math.min(options.dirtyBytesMax, LAG_BYTES_MAX / 2)
+    this.#segment = segments.current()
+    this.#appended = appended
+    this.#segmentEnd = this.#segment.base + segments.segmentBytes
+    this.#checkAt = appended
+    const mapping = this.#segment.mapping
+    this.bytes = mapping?.bytes ?? new Uint8Array(options.recordBytesMax)
+    this.view = mapping?.view ?? new DataView(this.bytes.buffer)
+    this.base = mapping === undefined ? appended : this.#segment.base
+  }
+
+  get appended(): number {
+    return this.#appended
+  }
+
+  /** The largest record or batch that fits into a segment at all. */
+  get recordBytesMax(): number {
+    return Math.min(
+      this.#segments.segmentBytes - BLANK_RESERVE_BYTES,
+      this.#segment.mapping === undefined ? this.bytes.length : Number.POSITIVE_INFINITY
+    )
+  }
+
+  /**
+   * Makes room for a record of at most `bytesMax` and returns its position. Nothing is visible before `publish`.
+   * @throws VarveError STORE_BUSY, STORE_DISK_FULL: nothing has changed, the same call may succeed later
+   */
+  reserve(bytesMax: number): number {
+    assert(bytesMax <= this.recordBytesMax, 'the record fits into a segment')
+    if (this.#appended + bytesMax >= this.#checkAt) this.#check(bytesMax)
+    if (this.#segment.mapping === undefined) this.base = this.#appended
+    return this.#appended
+  }
+
+  /** The `bytes` encoded at the reserved position are whole. */
+  publish(bytes: number): void {
+    if (this.#segment.mapping === undefined) {
+      this.#segment.file.write(this.bytes.subarray(0, bytes), this.#appended - this.#segment.base)
+    }
+    this.#appended += bytes
+    this.#progress.publish(SLOT.appended, this.#appended)
+  }
+
+  /** Clears what was encoded at the reserved position: the caller gave up half-way. */
+  abandon(bytes: number): void {
+    const at = this.#appended - this.base
+    this.bytes.fill(0, at, Math.min(at + bytes, this.bytes.length))
+  }
+
+  /** Whether `reserve` would succeed now, as far as flushing and dispatching are concerned. */
+  hasRoom(): boolean {
+    return this.#lagError() === undefined && (this.#progress.count(SLOT.diskFull) === 0 || this.#segments.nextIsOpen)
+  }
+
+  #check(bytesMax: number): void {
+    this.#segments.openPrepared()
+    const lag = this.#lagError()
+    if (lag !== undefined) throw lag
+    if (this.#appended + bytesMax + BLANK_RESERVE_BYTES > this.#segmentEnd) this.#roll()
+    this.#checkAt = Math.min(this.#appended + bytesMax + CHECK_BYTES, this.#segmentEnd - BLANK_RESERVE_BYTES)
+    this.#wake('allocator')
+  }
+
+  #lagError(): VarveError | undefined {
+    const unflushed = this.#appended - this.#progress.position(SLOT.flushed, this.#appended)
+    if (unflushed > this.#dirtyBytesMax / 2) {
+      this.#progress.publish(SLOT.flushWanted, this.#appended)
+      this.#wake('flusher')
+    }
+    const unwritten = this.#appended - this.#progress.position(SLOT.queuesWritten, this.#appended)
+    if (unflushed <= this.#dirtyBytesMax && unwritten <= LAG_BYTES_MAX / 2) return undefined
+    return new VarveError(this.#progress.count(SLOT.diskFull) === 0 ? 'STORE_BUSY' : 'STORE_DISK_FULL', {
+      unflushedBytes: unflushed,
+      undispatchedBytes: unwritten
+    })
+  }
+
+  #roll(): void {
+    if (!this.#segments.nextIsOpen) this.#awaitNextSegment()
+    this.#segments.checkCurrent()
+    this.#closeSegment()
+    this.#segment = this.#segments.advance()
+    this.#segmentEnd = this.#segment.base + this.#segments.segmentBytes
+    this.#appended = this.#segment.base
+    const mapping = this.#segment.mapping
+    if (mapping !== undefined) {
+      this.bytes = mapping.bytes
+      this.view = mapping.view
+      this.base = this.#segment.base
+    }
+    this.#progress.publish(SLOT.appended, this.#appended)
+    this.#segments.openPrepared()
+  }
+
+  /** The allocator is late, or the disk is full. */
+  #awaitNextSegment(): void {
+    const wanted = this.#segment.ordinal + 1
+    this.#wake('allocator')
+    const prepared = this.#progress.count(SLOT.segmentPrepared)
+    if (prepared < wanted && this.#progress.count(SLOT.diskFull) === 0) {
+      this.#progress.waitForChange(SLOT.segmentPrepared, prepared, SEGMENT_WAIT_MS)
+    }
+    this.#segments.openPrepared()
+    if (this.#segments.nextIsOpen) return
+    throw new VarveError(this.#progress.count(SLOT.diskFull) === 0 ? 'STORE_BUSY' : 'STORE_DISK_FULL', {
+      segment: wanted
+    })
+  }
+
+  #closeSegment(): void {
+    const mapped = this.#segment.mapping !== undefined
+    const restBytes = this.#segmentEnd - this.#appended
+    const at = mapped ? this.#appended - this.base : 0
+    writeBlank(this.view, at, at + restBytes)
+    if (!mapped)
+      this.#segment.file.write(this.bytes.subarray(0, BLANK_RESERVE_BYTES), this.#appended - this.#segment.base)
+  }
+}

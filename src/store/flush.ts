@@ -1,0 +1,151 @@
+/**
+ * Flush: how long a message may live in memory only.
+ *
+ * With synchronous flush whatever has been appended is synced as soon as somebody waits for it; one sync answers every
+ * waiter below the new watermark: that is the group commit. With asynchronous flush, an interval passes first, and a
+ * longer one when little has come together.
+ *
+ * Invariants:
+ * - `flushed ≤ appended`, and neither goes back
+ * - `flushed` moves only after the sync that covers it has succeeded
+ * - a failed sync is final: the system may have dropped the pages that it could not write, and the next sync would
+ *   report success. Whoever calls `step` or `run` must end the store when it throws
+ *
+ * Not here: who waits (store.ts), the thread (workers/flusher.ts), what is saved besides the log (state-keeper.ts).
+ */
+import { assert, type Clock, PAGE_BYTES } from '../base/index.ts'
+import type { Files, OpenFile } from './files.ts'
+import { segmentPath } from './paths.ts'
+import { type Progress, SLOT } from './progress.ts'
+
+export interface FlushOptions {
+  readonly directory: string
+  readonly segmentBytes: number
+  readonly mode: 'sync' | 'async'
+  readonly intervalMs: number
+  readonly leastPages: number
+  readonly thoroughIntervalMs: number
+}
+
+/** With synchronous flush, what nobody waits for is still on disk after this long. */
+const UNAWAITED_INTERVAL_MS = 10
+
+export class Flusher {
+  readonly #files: Files
+  readonly #progress: Progress
+  readonly #clock: Clock
+  readonly #options: FlushOptions
+  readonly #log: LogSyncer
+  #flushed: number
+  #lastFlushMs: number
+  #lastThoroughMs: number
+
+  constructor(files: Files, progress: Progress, clock: Clock, flushed: number, options: FlushOptions) {
+    this.#files = files
+    this.#progress = progress
+    this.#clock = clock
+    this.#options = options
+    this.#log = new LogSyncer(this.#files, options)
+    this.#flushed = flushed
+    this.#lastFlushMs = clock.monotonicMs()
+    this.#lastThoroughMs = this.#lastFlushMs
+  }
+
+  /** Syncs if it is time to. Returns after how many ms to come back unless woken. */
+  step(): number {
+    const appended = this.#position(SLOT.appended)
+    const flushed = this.#position(SLOT.flushed) // The owner may have synced by itself meanwhile.
+    this.#flushed = flushed
+    if (this.#position(SLOT.flushWanted) > flushed) return this.run(appended)
+
+    const { mode, intervalMs, leastPages, thoroughIntervalMs } = this.#options
+    const nowMs = this.#clock.monotonicMs()
+    if (appended === flushed) {
+      this.#lastThoroughMs = nowMs
+      this.#lastFlushMs = nowMs
+      return mode === 'sync' ? UNAWAITED_INTERVAL_MS : intervalMs
+    }
+    if (mode === 'sync') {
+      const dueMs = this.#lastFlushMs + UNAWAITED_INTERVAL_MS
+      return nowMs >= dueMs ? this.run(appended) : dueMs - nowMs
+    }
+    if (nowMs >= this.#lastThoroughMs + thoroughIntervalMs) return this.run(appended)
+    const dueMs = this.#lastFlushMs + intervalMs
+    if (nowMs < dueMs) return dueMs - nowMs
+    if (pageOf(appended) - pageOf(flushed) >= leastPages) return this.run(appended)
+    this.#lastFlushMs = nowMs
+    return intervalMs
+  }
+
+  hasWork(): boolean {
+    return this.#position(SLOT.flushWanted) > this.#position(SLOT.flushed)
+  }
+
+  /** Makes everything below `until` durable. Returns how long to wait for the next step: nothing. */
+  run(until: number): number {
+    syncLog(this.#log, this.#progress, this.#position(SLOT.flushed), until)
+    this.#flushed = until
+    this.#lastFlushMs = this.#clock.monotonicMs()
+    this.#lastThoroughMs = this.#lastFlushMs
+    return 0
+  }
+
+  close(): void {
+    this.#log.close()
+  }
+
+  #position(slot: number): number {
+    return this.#progress.position(slot, this.#flushed)
+  }
+}
+
+/** Makes `[flushed, until)` durable and says so. The owner calls it too, when it is alone in waiting. */
+export function syncLog(log: LogSyncer, progress: Progress, flushed: number, until: number): void {
+  const storedBeforeMs = progress.appendedAtMs // Whatever was stored before this is below `until`, which was read earlier.
+  log.sync(flushed, until)
+  progress.flushedAtMs = storedBeforeMs
+  progress.advanceTo(SLOT.flushed, until)
+  progress.wakeIfAsleep('dispatcher')
+}
+
+/** Syncs ranges of the commit log through files of its own, so that no mapping of another thread must outlive the call. */
+export class LogSyncer {
+  readonly #files: Files
+  readonly #directory: string
+  readonly #segmentBytes: number
+  /** Of the last segment synced; the log moves on, so older ones are closed. */
+  #open: { base: number; file: OpenFile } | undefined
+
+  constructor(files: Files, { directory, segmentBytes }: { directory: string; segmentBytes: number }) {
+    this.#files = files
+    this.#directory = directory
+    this.#segmentBytes = segmentBytes
+  }
+
+  /** @throws VarveError STORE_SYNC_FAILED; nothing may be written to the store afterwards. */
+  sync(from: number, until: number): void {
+    assert(from <= until, 'the flushed position is not ahead of the appended one')
+    let at = from
+    while (at < until) {
+      const base = at - (at % this.#segmentBytes)
+      const stop = Math.min(until, base + this.#segmentBytes)
+      this.#fileOf(base).sync(at - base, stop - at)
+      at = stop
+    }
+  }
+
+  close(): void {
+    this.#open?.file.close()
+    this.#open = undefined
+  }
+
+  #fileOf(base: number): OpenFile {
+    if (this.#open?.base !== base) {
+      this.close()
+      this.#open = { base, file: this.#files.open(segmentPath(this.#directory, base), 'write') }
+    }
+    return this.#open.file
+  }
+}
+
+const pageOf = (position: number): number => Math.floor(position / PAGE_BYTES)

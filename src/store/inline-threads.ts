@@ -1,0 +1,114 @@
+/**
+ * Inline threads: every part of the store in the calling thread, one step at a time, in a fixed order.
+ *
+ * For tests, where a simulated disk and a settable clock decide what happens, and for tools that must not start
+ * threads. `wake` runs the part that it would have woken until it has nothing more to do.
+ */
+import { assert, type Clock, errorFromReport, report, VarveError } from '../base/index.ts'
+import type { Files, Prefault } from './files.ts'
+import { performJob, type RunJob } from './jobs.ts'
+import type { Role } from './progress.ts'
+import {
+  type DispatcherPart,
+  type FlusherPart,
+  openAllocatorPart,
+  openDispatcherPart,
+  openFlusherPart,
+  type Part
+} from './store-parts.ts'
+import type { StoreThreads, ThreadEvents, ThreadSetup } from './threads.ts'
+
+export function inlineThreads(files: Files, clock: Clock): StoreThreads {
+  const world = { files, clock, prefault: undefined as Prefault | undefined }
+  let parts: { allocator: Part; flusher: FlusherPart; dispatcher: DispatcherPart } | undefined
+  let events: ThreadEvents | undefined
+  let failed = false
+  /** A part that wakes another while it works must not start it in the middle of itself. */
+  let working = false
+
+  function fail(error: unknown): VarveError {
+    const failure = error instanceof VarveError ? error : errorFromReport(report(error))
+    if (!failed) {
+      failed = true
+      if (failure.code === 'STORE_SYNC_FAILED') distrust()
+      events?.failed(failure)
+    }
+    return failure
+  }
+
+  /** The disk that has just failed may fail again; then what it says already is all that can be said. */
+  function distrust(): void {
+    try {
+      parts?.flusher.distrust()
+    } catch (error) {
+      if (!(error instanceof VarveError)) throw error
+    }
+  }
+
+  function runUntilIdle(part: Part): void {
+    if (failed || working) return
+    working = true
+    try {
+      while (part.step() === 0);
+    } catch (error) {
+      fail(error)
+    } finally {
+      working = false
+    }
+  }
+
+  return {
+    kind: 'none',
+    runJob: (async job => performJob(files, job)) as RunJob, // The result type follows from the job's.
+    async start(setup: ThreadSetup, threadEvents: ThreadEvents) {
+      events = threadEvents
+      parts = {
+        allocator: openAllocatorPart(world, setup),
+        flusher: openFlusherPart(world, setup, threadEvents.flushed),
+        dispatcher: openDispatcherPart(world, setup, { newQueue: neverUnannounced, damaged: threadEvents.damaged })
+      }
+      runUntilIdle(parts.allocator)
+    },
+    wake(role: Role) {
+      if (parts === undefined) return
+      runUntilIdle(parts[role])
+    },
+    announce: queue => parts?.dispatcher.announce(queue),
+    async forgetTopic(topic) {
+      parts?.dispatcher.forget(topic)
+    },
+    async queueTable() {
+      assert(parts !== undefined, 'the parts have been started')
+      runUntilIdle(parts.dispatcher)
+      return parts.dispatcher.queueTable()
+    },
+    async deleteIndexBelow(physicalOffset) {
+      parts?.dispatcher.deleteIndexBelow(physicalOffset)
+    },
+    hold() {},
+    async stop() {
+      assert(parts !== undefined, 'the parts have been started')
+      try {
+        parts.flusher.finish()
+        while (parts.dispatcher.step() === 0);
+        const table = parts.dispatcher.queueTable()
+        for (const part of Object.values(parts)) part.close()
+        return table
+      } catch (error) {
+        throw fail(error)
+      }
+    },
+    async kill() {
+      failed = true
+      parts = undefined
+    }
+  }
+}
+
+function neverUnannounced(topic: string, queueId: number): number {
+  throw new VarveError('STORE_FILE_CHANGED', {
+    topic,
+    queueId,
+    problem: 'a record of an unknown queue stands in the log'
+  })
+}

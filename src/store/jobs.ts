@@ -1,0 +1,127 @@
+/**
+ * Jobs: pieces of work that may wait for the disk and that any thread can do, because they share nothing with the owner.
+ *
+ * A job is plain data and so is its result: production sends them to a pool of threads (workers/), tests run them where
+ * they stand.
+ */
+import { MiB, openHash, unreachable } from '../base/index.ts'
+import type { Files } from './files.ts'
+import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
+import { segmentPath } from './paths.ts'
+import type { ColdRange, FetchedRange } from './queue-reader.ts'
+import { saveQueueTable } from './sidecar.ts'
+
+export type Job =
+  | { readonly type: 'scan'; readonly request: ScanRequest }
+  | { readonly type: 'fetch'; readonly ranges: readonly ColdRange[] }
+  /** Makes the files derived from the log durable, then the table that says so. */
+  | { readonly type: 'saveQueues'; readonly directory: string; readonly table: Uint8Array }
+  | { readonly type: 'hash'; readonly directory: string; readonly base: number; readonly bytes: number }
+  /** Copies the first `bytes` bytes; the copy is `sizeBytes` long and durable. */
+  | {
+      readonly type: 'copy'
+      readonly from: string
+      readonly to: string
+      readonly bytes: number
+      readonly sizeBytes: number
+    }
+  /** Gives the blocks back at once, even while somebody has the file mapped, and removes it. */
+  | { readonly type: 'discard'; readonly path: string }
+
+export interface JobResults {
+  scan: SegmentScan
+  fetch: FetchedRange[]
+  saveQueues: undefined
+  hash: bigint
+  copy: undefined
+  discard: undefined
+}
+
+export type RunJob = <T extends Job['type']>(job: Extract<Job, { type: T }>) => Promise<JobResults[T]>
+
+export interface ScanJobs {
+  /** Scans side by side where there are threads for it. */
+  scan(requests: readonly ScanRequest[]): Promise<SegmentScan[]>
+}
+
+const COPY_BYTES = 4 * MiB
+const HASH_BYTES = 1 * MiB
+
+export async function performJob(files: Files, job: Job): Promise<JobResults[Job['type']]> {
+  switch (job.type) {
+    case 'scan':
+      return scanSegment(files, job.request)
+    case 'fetch':
+      return job.ranges.map(range => fetchRange(files, range))
+    case 'saveQueues':
+      return saveQueueTable(files, job.directory, job.table)
+    case 'hash':
+      return hashSegment(files, job.directory, job.base, job.bytes)
+    case 'copy':
+      return copyFile(files, job)
+    case 'discard':
+      return discard(files, job.path)
+    default:
+      return unreachable(job)
+  }
+}
+
+function fetchRange(files: Files, range: ColdRange): FetchedRange {
+  const file = files.open(range.path, 'read')
+  try {
+    const copy = new Uint8Array(range.bytes)
+    const read = file.read(copy, range.at)
+    return { ...range, copy: read === copy.length ? copy : copy.subarray(0, read) }
+  } finally {
+    file.close()
+  }
+}
+
+/** xxHash64 of the first `bytes` bytes of a segment. */
+export async function hashSegment(files: Files, directory: string, base: number, bytes: number): Promise<bigint> {
+  const { startXxh64 } = await openHash()
+  const hash = startXxh64()
+  const file = files.open(segmentPath(directory, base), 'read')
+  try {
+    const block = new Uint8Array(HASH_BYTES)
+    for (let at = 0; at < bytes; at += block.length) {
+      const part = block.subarray(0, Math.min(block.length, bytes - at))
+      file.read(part, at)
+      hash.update(part)
+    }
+    return hash.digest()
+  } finally {
+    file.close()
+  }
+}
+
+function copyFile(files: Files, { from, to, bytes, sizeBytes }: Extract<Job, { type: 'copy' }>): undefined {
+  const source = files.open(from, 'read')
+  try {
+    const target = files.open(to, 'create')
+    try {
+      const block = new Uint8Array(Math.min(COPY_BYTES, Math.max(1, bytes)))
+      for (let at = 0; at < bytes; at += block.length) {
+        const part = block.subarray(0, Math.min(block.length, bytes - at))
+        const read = source.read(part, at)
+        target.write(part.subarray(0, read), at)
+      }
+      target.setSize(sizeBytes)
+      target.syncAll()
+    } finally {
+      target.close()
+    }
+  } finally {
+    source.close()
+  }
+}
+
+function discard(files: Files, path: string): undefined {
+  const file = files.open(path, 'write')
+  try {
+    file.punchHole(0, file.sizeBytes())
+  } finally {
+    file.close()
+  }
+  files.remove(path)
+}

@@ -1,0 +1,78 @@
+/**
+ * Log reader: a window on the commit log for whoever scans it (dispatcher, recovery, verification) in a thread of its own.
+ *
+ * Where files are mapped the window is a whole segment; where they are not it is a buffer that moves. Segment files are
+ * opened here and nowhere shared, so a scan never depends on the life of another thread's mapping.
+ */
+import { assert, MiB } from '../base/index.ts'
+import type { Files, Mapping, OpenFile } from './files.ts'
+import { segmentPath } from './paths.ts'
+
+const BUFFER_BYTES = 4 * MiB
+
+export class LogReader {
+  /** The bytes of `[base, until)`; a position p of the log is at `p - base`. */
+  bytes: Uint8Array = new Uint8Array(0)
+  view: DataView = new DataView(this.bytes.buffer)
+  base = 0
+  until = 0
+
+  readonly #files: Files
+  readonly #directory: string
+  readonly #segmentBytes: number
+  #segment = -1
+  #file: OpenFile | undefined
+  #mapping: Mapping | undefined
+
+  constructor(files: Files, { directory, segmentBytes }: { directory: string; segmentBytes: number }) {
+    this.#files = files
+    this.#directory = directory
+    this.#segmentBytes = segmentBytes
+  }
+
+  /**
+   * Moves the window so that it begins at or before `position` and holds everything up to `limit` or the end of the
+   * segment; without mappings only a part of that, but at least `bytesMin`.
+   */
+  cover(position: number, limit: number, bytesMin = 0): void {
+    assert(position < limit, 'there is something to cover')
+    const base = position - (position % this.#segmentBytes)
+    if (base !== this.#segment) this.#openSegment(base)
+    const until = Math.min(limit, base + this.#segmentBytes)
+    if (this.#mapping !== undefined) {
+      this.base = base
+      this.until = until
+      return
+    }
+    const wanted = Math.min(until - position, Math.max(BUFFER_BYTES, bytesMin))
+    if (this.bytes.length < wanted) {
+      this.bytes = new Uint8Array(wanted)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    const read = this.#file?.read(this.bytes.subarray(0, wanted), position - base) ?? 0
+    this.base = position
+    this.until = position + read
+  }
+
+  close(): void {
+    this.#mapping?.release()
+    this.#mapping = undefined
+    this.#file?.close()
+    this.#file = undefined
+    this.#segment = -1
+    this.bytes = new Uint8Array(0)
+    this.view = new DataView(this.bytes.buffer)
+    this.until = this.base
+  }
+
+  #openSegment(base: number): void {
+    this.close()
+    const file = this.#files.open(segmentPath(this.#directory, base), 'read')
+    this.#file = file
+    this.#segment = base
+    if (this.#files.mapper === 'plain') return
+    this.#mapping = file.map(Math.min(this.#segmentBytes, file.sizeBytes()), 'read')
+    this.bytes = this.#mapping.bytes
+    this.view = this.#mapping.view
+  }
+}

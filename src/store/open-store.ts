@@ -1,0 +1,303 @@
+/**
+ * Opening a store: lock, recover, mark as running, start the threads, put the parts together.
+ *
+ * The order matters. The lock comes before anything is looked at; recovery before the mark, because it wants to know
+ * who was here last; the mark before the first append, so that Apache RocketMQ too sees a crash for what it is.
+ */
+import { VarveError } from '../base/index.ts'
+import { CheckpointFile, readCheckpoint } from './checkpoint.ts'
+import { CommitLog } from './commit-log.ts'
+import type { Files } from './files.ts'
+import { Gap } from './gap.ts'
+import type { ScanJobs } from './jobs.ts'
+import { LogSegments, listSegments } from './log-segments.ts'
+import { MessageEncoder } from './message-encoder.ts'
+import { type ResolvedOptions, resolveOptions, SIZES_DEFAULT } from './options.ts'
+import {
+  abortPath,
+  commitLogDirectory,
+  consumeQueueDirectory,
+  indexDirectory,
+  lockPath,
+  nextSegmentPath,
+  segmentPath,
+  sidecarDirectory
+} from './paths.ts'
+import { Progress, SLOT } from './progress.ts'
+import { QueueCounts } from './queue-counts.ts'
+import { QueueFiles } from './queue-files.ts'
+import { QueueMinimum } from './queue-minimum.ts'
+import { QueueReader } from './queue-reader.ts'
+import { type Recovered, Recovery } from './recovery.ts'
+import { currentBootId, ownerToken, parseQueueTable, readState, StateFile, saveQueueTable } from './sidecar.ts'
+import { OpenStore } from './store.ts'
+import type { Store, StoreOptions } from './store-api.ts'
+import { openIndex } from './store-parts.ts'
+import type { QueueTableBytes, StoreThreads, ThreadSetup } from './threads.ts'
+import { Topics } from './topics.ts'
+
+/** How far ahead of the writer pages are made present. */
+const PREFAULT_AHEAD_BYTES = 64 * 1024 * 1024
+const QUEUE_FILES_OPEN_MAX = 1024
+const READ_FILES_OPEN_MAX = 256
+
+/** What opening needs beside the options: chosen by the roots (embedded, command line, tests). */
+export interface StoreSurroundings {
+  readonly files: Files
+  readonly threads: StoreThreads
+}
+
+export async function openStoreWith(given: StoreOptions, { files, threads }: StoreSurroundings): Promise<Store> {
+  const options = withSizesOf(files, given)
+  makeRoot(files, options)
+  const lock = files.lock(lockPath(options.directory))
+  try {
+    const recovered = await recover(files, threads, options)
+    const identity = markRunning(files, options, recovered)
+    return await start(files, threads, options, recovered, identity, () => lock.release())
+  } catch (error) {
+    await threads.kill()
+    lock.release()
+    throw error
+  }
+}
+
+/** A store keeps the sizes that it was made with; those of the options count for a new one. */
+function withSizesOf(files: Files, given: StoreOptions): ResolvedOptions {
+  const state = given.directory === '' ? undefined : readState(files, given.directory)
+  if (state === undefined) return resolveOptions(given)
+  for (const name of Object.keys(SIZES_DEFAULT) as (keyof typeof SIZES_DEFAULT)[]) {
+    const wanted = given[name]
+    if (wanted !== undefined && wanted !== state[name]) {
+      throw new VarveError('STORE_LAYOUT_FOREIGN', { option: name, wanted, madeWith: state[name] })
+    }
+  }
+  const { segmentBytes, queueFileEntries, indexSlots, indexItems } = state
+  return resolveOptions({ ...given, segmentBytes, queueFileEntries, indexSlots, indexItems })
+}
+
+function makeRoot(files: Files, { directory, create }: ResolvedOptions): void {
+  const found = files.find(directory)
+  if (found !== undefined && !found.isDirectory)
+    throw new VarveError('STORE_NOT_FOUND', { directory, problem: 'it is a file' })
+  if (!create && files.find(commitLogDirectory(directory)) === undefined)
+    throw new VarveError('STORE_NOT_FOUND', { directory })
+  // All names in the root exist before the owner's token is taken: it changes when one is added.
+  if (found === undefined) files.makeDirectory(directory)
+}
+
+async function recover(files: Files, threads: StoreThreads, options: ResolvedOptions): Promise<Recovered> {
+  const jobs: ScanJobs = {
+    scan: requests => Promise.all(requests.map(request => threads.runJob({ type: 'scan', request })))
+  }
+  const index = openIndex(files, options.clock, options)
+  try {
+    const recovery = new Recovery(
+      files,
+      { clock: options.clock, jobs, index },
+      { ...options, openFilesMax: QUEUE_FILES_OPEN_MAX }
+    )
+    return await recovery.run()
+  } finally {
+    index?.close()
+  }
+}
+
+/** From here on the directory says that a store is running, or has crashed. */
+function markRunning(files: Files, options: ResolvedOptions, recovered: Recovered): ThreadSetup['identity'] {
+  const { directory, segmentBytes, queueFileEntries, indexSlots, indexItems } = options
+  for (const path of [
+    commitLogDirectory(directory),
+    consumeQueueDirectory(directory),
+    indexDirectory(directory),
+    sidecarDirectory(directory)
+  ]) {
+    files.makeDirectory(path)
+  }
+  writeText(files, abortPath(directory), String(process.pid))
+  new CheckpointFile(files, directory).close()
+  files.syncDirectory(directory)
+  const identity = {
+    segmentBytes,
+    queueFileEntries,
+    indexSlots,
+    indexItems,
+    bootId: currentBootId(),
+    ownerToken: ownerToken(files, directory)
+  }
+  const state = new StateFile(files, directory)
+  const { appended } = recovered // Recovery has made all of it durable.
+  state.save(
+    {
+      ...identity,
+      durableUntil: appended,
+      seenUntil: appended,
+      clean: false,
+      indexEndPhysicalOffset: 0,
+      savedAtMs: options.clock.nowMs()
+    },
+    { durable: true }
+  )
+  state.close()
+  files.syncDirectory(sidecarDirectory(directory))
+  return identity
+}
+
+async function start(
+  files: Files,
+  threads: StoreThreads,
+  options: ResolvedOptions,
+  recovered: Recovered,
+  identity: ThreadSetup['identity'],
+  release: () => void
+): Promise<Store> {
+  const { directory, segmentBytes, queueFileEntries, queueCountMax } = options
+  const progress = new Progress()
+  const counts = QueueCounts.sized(queueCountMax)
+  const active = Math.floor(recovered.appended / segmentBytes)
+  for (const slot of [SLOT.appended, SLOT.flushed, SLOT.dispatched, SLOT.queuesWritten, SLOT.flushWanted])
+    progress.publish(slot, recovered.appended)
+  progress.setCount(SLOT.segmentPrepared, active)
+  progress.setCount(SLOT.segmentMapped, active - 1)
+  const { logStoredAtMs, queuesStoredAtMs } = readCheckpoint(files, directory)
+  progress.appendedAtMs = recovered.lastStoredAtMs
+  progress.flushedAtMs = Math.min(recovered.lastStoredAtMs, logStoredAtMs || recovered.lastStoredAtMs)
+  progress.queuesDurableAtMs = queuesStoredAtMs
+  const topics = new Topics(options)
+  for (const { topic, queueId, nextOffset, index } of recovered.queues) {
+    topics.addQueue(topics.open(topic), queueId, nextOffset, index)
+    counts.publish(index, nextOffset)
+  }
+
+  const segments = new LogSegments(files, progress, directory, {
+    segmentBytes,
+    first: recovered.firstSegment,
+    last: active
+  })
+  segments.openPrepared()
+  const log = new CommitLog(segments, { progress, wake: role => threads.wake(role) }, recovered.appended, {
+    dirtyBytesMax: options.dirtyBytesMax,
+    recordBytesMax: recordBytesMax(options)
+  })
+  const gap = new Gap(options.undispatchedCountMax)
+  const queueFiles = new QueueFiles(files, { directory, queueFileEntries, mode: 'read', openMax: READ_FILES_OPEN_MAX })
+  const reader = new QueueReader({ segments, files: queueFiles, counts, gap, queueFileEntries })
+  const minimum = new QueueMinimum({ files, queueFiles, counts, directory, queueFileEntries })
+  const setup: ThreadSetup = {
+    directory,
+    mapper: files.mapper,
+    segmentBytes,
+    queueFileEntries,
+    index: options.index,
+    indexSlots: options.indexSlots,
+    indexItems: options.indexItems,
+    delayLevelsMs: options.delayLevelsMs,
+    openFilesMax: QUEUE_FILES_OPEN_MAX,
+    flush: {
+      mode: options.flush,
+      intervalMs: options.flushIntervalMs,
+      leastPages: options.flushLeastPages,
+      thoroughIntervalMs: options.flushThoroughIntervalMs
+    },
+    aheadBytes: PREFAULT_AHEAD_BYTES,
+    identity,
+    appended: recovered.appended,
+    queues: recovered.queues,
+    progress: progress.shared,
+    counts: counts.shared
+  }
+  const closeFiles = (): void => {
+    queueFiles.close()
+    release()
+  }
+  const store: OpenStore = new OpenStore({
+    files,
+    clock: options.clock,
+    options,
+    threads,
+    progress,
+    counts,
+    segments,
+    log,
+    gap,
+    topics,
+    encoder: new MessageEncoder(options),
+    reader,
+    minimum,
+    recovery: recovered.report,
+    lastStoredAtMs: recovered.lastStoredAtMs,
+    finish: table => markClean(files, options, identity, log.appended, progress.appendedAtMs, table),
+    abandon: closeFiles
+  })
+  await threads.start(setup, store.events)
+  return store
+}
+
+/** The largest window that an append encodes into where files are not mapped: a batch of a few large messages. */
+function recordBytesMax({ messageBytesMax, segmentBytes }: ResolvedOptions): number {
+  return Math.min(segmentBytes, 4 * messageBytesMax + 1024 * 1024)
+}
+
+/** The segment prepared ahead holds nothing; Apache RocketMQ removes its own at this point too. */
+function removeUnusedSegment(files: Files, directory: string, segmentBytes: number, appended: number): void {
+  const active = Math.floor(appended / segmentBytes)
+  for (const base of listSegments(files, directory, segmentBytes)) {
+    if (base > active * segmentBytes) files.remove(segmentPath(directory, base))
+  }
+  files.remove(nextSegmentPath(directory))
+  files.syncDirectory(commitLogDirectory(directory))
+}
+
+function writeText(files: Files, path: string, text: string): void {
+  const file = files.open(path, 'create')
+  try {
+    file.setSize(0)
+    file.write(new TextEncoder().encode(text), 0)
+    file.syncAll()
+  } finally {
+    file.close()
+  }
+}
+
+/** Everything is flushed and dispatched: says so, to ourselves and to Apache RocketMQ. */
+function markClean(
+  files: Files,
+  options: ResolvedOptions,
+  identity: ThreadSetup['identity'],
+  appended: number,
+  storedAtMs: number,
+  table: QueueTableBytes
+): void {
+  const { directory, segmentBytes, clock } = options
+  removeUnusedSegment(files, directory, segmentBytes, appended)
+  saveQueueTable(files, directory, table.table)
+  const checkpoint = new CheckpointFile(files, directory)
+  checkpoint.write(
+    {
+      logStoredAtMs: storedAtMs,
+      queuesStoredAtMs: storedAtMs,
+      indexStoredAtMs: 0,
+      masterFlushedOffset: 0,
+      confirmPhysicalOffset: appended,
+      queuesPhysicalOffset: 0
+    },
+    { durable: true }
+  )
+  checkpoint.close()
+  files.remove(abortPath(directory))
+  files.syncDirectory(directory)
+  const state = new StateFile(files, directory)
+  state.save(
+    {
+      ...identity,
+      ownerToken: ownerToken(files, directory),
+      durableUntil: appended,
+      seenUntil: appended,
+      clean: true,
+      indexEndPhysicalOffset: parseQueueTable(table.table)?.indexEndPhysicalOffset ?? 0,
+      savedAtMs: clock.nowMs()
+    },
+    { durable: true }
+  )
+  state.close()
+}

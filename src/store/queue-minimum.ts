@@ -1,0 +1,89 @@
+/**
+ * Queue minimum: the first offset of a queue whose record the log still has.
+ *
+ * When the log has lost segments to retention, the entries of their records are still in the queue's files. The first
+ * one that counts is found by halving, as entries point ever further into the log. Files in which no entry counts are
+ * deleted, except the last.
+ */
+import { join } from 'node:path'
+import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, getInt53, parseSegmentName, segmentName } from '../layout/index.ts'
+import type { Files } from './files.ts'
+import { queueDirectory, topicDirectory } from './paths.ts'
+import type { QueueCounts } from './queue-counts.ts'
+import type { QueueFiles } from './queue-files.ts'
+import type { Queue } from './topics.ts'
+
+const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
+const { physicalOffset: POSITION_AT, sizeBytes: SIZE_AT } = CONSUME_QUEUE_ENTRY.at
+
+export class QueueMinimum {
+  readonly files: Files
+  readonly queueFiles: QueueFiles
+  readonly counts: QueueCounts
+  readonly directory: string
+  readonly queueFileEntries: number
+
+  constructor(world: {
+    files: Files
+    queueFiles: QueueFiles
+    counts: QueueCounts
+    directory: string
+    queueFileEntries: number
+  }) {
+    this.files = world.files
+    this.queueFiles = world.queueFiles
+    this.counts = world.counts
+    this.directory = world.directory
+    this.queueFileEntries = world.queueFileEntries
+  }
+
+  /** Lets go of the files of a topic that is being deleted. */
+  forget(topic: string): void {
+    this.queueFiles.close(topicDirectory(this.directory, topic))
+  }
+
+  /** Deletes the files of the queue that only have entries below `offset`; the last file stays. */
+  deleteBelow(queue: Queue, offset: number): void {
+    const parent = queueDirectory(this.directory, queue.topic.name, queue.queueId)
+    const bases = queueFileBases(this.files, parent)
+    for (const base of bases.slice(0, -1)) {
+      if (base / ENTRY_BYTES + this.queueFileEntries > offset) return
+      const path = join(parent, segmentName(base))
+      this.queueFiles.close(path)
+      this.files.remove(path)
+    }
+  }
+}
+
+/** The first offset whose record lies at or beyond `firstPosition`; what the queue will get next if there is none. */
+export function firstOffsetOf(world: QueueMinimum, queue: Queue, firstPosition: number): number {
+  const written = world.counts.written(queue.index, queue.nextOffset)
+  const bases = queueFileBases(world.files, queueDirectory(world.directory, queue.topic.name, queue.queueId))
+  // No file yet: everything is still in the gap, and so in the log.
+  let low = Math.min(written, (bases[0] ?? 0) / ENTRY_BYTES)
+  let high = written
+  while (low < high) {
+    const middle = low + Math.floor((high - low) / 2)
+    if (isGone(world, queue, middle, firstPosition)) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Fillers stand only before the first entry that counts, or in the place of damaged records, which are gone as well. */
+function isGone(world: QueueMinimum, queue: Queue, offset: number, firstPosition: number): boolean {
+  const file = world.queueFiles.find(queue.topic.name, queue.queueId, offset)
+  if (file === undefined) return true
+  const bytes = new Uint8Array(ENTRY_BYTES)
+  file.read(bytes, (offset % world.queueFileEntries) * ENTRY_BYTES)
+  const view = new DataView(bytes.buffer)
+  return view.getInt32(SIZE_AT) === FILLER_SIZE_BYTES || getInt53(view, POSITION_AT) < firstPosition
+}
+
+/** Bytes that the files of a queue start with, in order. */
+export function queueFileBases(files: Files, parent: string): number[] {
+  return files
+    .list(parent)
+    .map(parseSegmentName)
+    .filter(base => base !== undefined)
+}

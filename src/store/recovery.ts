@@ -1,0 +1,386 @@
+/**
+ * Recovery: from a directory as it was left, by Varve or by Apache RocketMQ, cleanly or not, to a store that can go on.
+ *
+ * | found | the log is scanned from | queues are taken from |
+ * |---|---|---|
+ * | nothing | - | - |
+ * | clean close by Varve, untouched since | nowhere: its end is known | the queue table |
+ * | crash of the process, same run of the system | what the system had been handed | the queue table, then the log |
+ * | crash of the system | what was surely on disk | the queue table, then the log |
+ * | anything else: Apache RocketMQ was here, or the sidecar is lost | the last entry of the queues, or the checkpoint | the queue files, then the log |
+ *
+ * Invariants:
+ * - nothing that parses is deleted: what is cut from the tail is first kept in varve/quarantine, durably
+ * - below the durable watermark nothing is cut at all: what does not parse there is reported as damage and passed over
+ * - a crash during recovery leaves a directory from which recovery does the same again
+ *
+ * Not here: scanning (log-scan.ts), finding the ends of queue files (queue-recovery.ts), putting entries into queues
+ * (dispatch.ts).
+ */
+import { type Clock, VarveError } from '../base/index.ts'
+import { prepareSegment } from './allocate.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { Dispatcher, type DispatchOptions, QueueHole, type QueueSeed } from './dispatch.ts'
+import type { Files } from './files.ts'
+import type { ScanJobs } from './jobs.ts'
+import type { KeyIndex } from './key-index.ts'
+import { firstStoredAt, joinScans, type LogEnd, type ScanRequest, type SegmentScan } from './log-scan.ts'
+import { listSegments } from './log-segments.ts'
+import { abortPath, commitLogDirectory, consumeQueueDirectory, segmentPath } from './paths.ts'
+import { Progress, SLOT } from './progress.ts'
+import { cutTail } from './quarantine.ts'
+import { QueueCounts } from './queue-counts.ts'
+import { endOfQueues, findQueues, queueFilesAreThere, trimQueues } from './queue-recovery.ts'
+import {
+  currentBootId,
+  ownerToken,
+  type QueueRow,
+  readDamage,
+  readQueueTable,
+  readState,
+  type StoreState,
+  writeDamage
+} from './sidecar.ts'
+import type { DamagedRange, RecoveryProgress, RecoveryReport } from './store-api.ts'
+
+export interface RecoveryOptions extends Omit<DispatchOptions, 'follow' | 'fillHoles'> {
+  readonly queueCountMax: number
+  /** Told from time to time while a long recovery goes on. */
+  readonly onProgress: ((progress: RecoveryProgress) => void) | undefined
+}
+
+export interface Recovered {
+  readonly report: RecoveryReport
+  readonly firstSegment: number
+  readonly appended: number
+  readonly lastStoredAtMs: number
+  readonly queues: readonly QueueSeed[]
+}
+
+type Situation = { kind: 'clean' | 'crash'; state: StoreState } | { kind: 'foreign'; state: StoreState | undefined }
+
+/** Without pause a long recovery would block everything else in the process. */
+const STEPS_BETWEEN_PAUSES = 16
+
+export class Recovery {
+  readonly #files: Files
+  readonly #clock: Clock
+  readonly #jobs: ScanJobs
+  readonly #options: RecoveryOptions
+  readonly #index: KeyIndex | undefined
+
+  constructor(
+    files: Files,
+    world: { clock: Clock; jobs: ScanJobs; index: KeyIndex | undefined },
+    options: RecoveryOptions
+  ) {
+    this.#files = files
+    this.#clock = world.clock
+    this.#jobs = world.jobs
+    this.#options = options
+    this.#index = world.index
+  }
+
+  async run(): Promise<Recovered> {
+    const startedMs = this.#clock.monotonicMs()
+    const { directory, segmentBytes } = this.#options
+    const bases = listSegments(this.#files, directory, segmentBytes)
+    if (bases.length === 0) return this.#startNew(startedMs)
+    this.#checkChain(bases)
+
+    const situation = this.#situation()
+    const end = await this.#findEnd(situation, bases)
+    const cut = this.#cut(situation, bases, end)
+    const damaged = [...readDamage(this.#files, directory), ...end.damaged]
+    if (end.damaged.length > 0) writeDamage(this.#files, directory, damaged)
+    prepareSegment(this.#files, this.#options, end.end - (end.end % segmentBytes))
+    if (situation.kind !== 'clean') this.#makeDurable(bases)
+
+    const derived = await this.#derive(situation, bases[0] as number, end.end) // There is at least one segment.
+    return {
+      report: {
+        kind: situation.kind,
+        tookMs: this.#clock.monotonicMs() - startedMs,
+        scannedBytes: end.scannedBytes,
+        quarantinedBytes: cut?.bytes ?? 0,
+        quarantinePath: cut?.path,
+        damaged: [...damaged, ...derived.damaged],
+        rebuilt: derived.rebuilt
+      },
+      firstSegment: (bases[0] as number) / segmentBytes, // There is at least one.
+      appended: end.end,
+      lastStoredAtMs: end.lastStoredAtMs,
+      queues: derived.queues
+    }
+  }
+
+  #startNew(startedMs: number): Recovered {
+    const { directory } = this.#options
+    // Queues without a log point nowhere. Apache RocketMQ destroys them too.
+    this.#files.removeDirectory(consumeQueueDirectory(directory))
+    this.#index?.truncateTo(0)
+    prepareSegment(this.#files, this.#options, 0)
+    const report: RecoveryReport = {
+      kind: 'new',
+      tookMs: this.#clock.monotonicMs() - startedMs,
+      scannedBytes: 0,
+      quarantinedBytes: 0,
+      quarantinePath: undefined,
+      damaged: [],
+      rebuilt: false
+    }
+    return { report, firstSegment: 0, appended: 0, lastStoredAtMs: 0, queues: [] }
+  }
+
+  #checkChain(bases: readonly number[]): void {
+    const { directory, segmentBytes } = this.#options
+    for (const [i, base] of bases.entries()) {
+      const path = segmentPath(directory, base)
+      const sizeBytes = this.#files.find(path)?.sizeBytes ?? 0
+      // Made, but not yet given its size when the process ended. Apache RocketMQ deletes it as well.
+      const unfinished = sizeBytes === 0 && i === bases.length - 1 && i > 0
+      if (unfinished) this.#files.remove(path)
+      else if (sizeBytes !== segmentBytes)
+        throw new VarveError('STORE_LAYOUT_FOREIGN', { path, sizeBytes, segmentBytes })
+      const previous = bases[i - 1]
+      if (previous !== undefined && base !== previous + segmentBytes) {
+        throw new VarveError('STORE_LAYOUT_FOREIGN', {
+          path,
+          problem: 'a segment before it is missing',
+          expected: previous + segmentBytes
+        })
+      }
+    }
+  }
+
+  #situation(): Situation {
+    const { directory } = this.#options
+    const state = readState(this.#files, directory)
+    if (state === undefined || state.ownerToken !== ownerToken(this.#files, directory))
+      return { kind: 'foreign', state }
+    return { kind: state.clean ? 'clean' : 'crash', state }
+  }
+
+  /** Where the log ends, and what is damaged before that. */
+  async #findEnd(situation: Situation, bases: readonly number[]): Promise<LogEnd> {
+    if (situation.kind === 'clean') return this.#knownEnd(situation.state, bases)
+    const { from, goodUntil, goodStoredAtMs } = this.#scanStart(situation, bases)
+    const { directory, segmentBytes } = this.#options
+    const requests = bases
+      .filter(base => base + segmentBytes > from)
+      .map(
+        (base): ScanRequest => ({
+          directory,
+          segmentBytes,
+          from: Math.max(base, from),
+          until: base + segmentBytes,
+          goodUntil,
+          goodStoredAtMs
+        })
+      )
+    if (requests.length === 0)
+      return { end: from, lastStoredAtMs: 0, lastRecordAt: undefined, damaged: [], scannedBytes: 0 }
+    const scans = await this.#jobs.scan(requests)
+    // Without a watermark of ours, a later segment that begins with a valid record proves that this one was complete.
+    const isGood = (scan: SegmentScan): boolean => situation.kind === 'foreign' || scan.from < goodUntil
+    return joinScans(scans, segmentBytes, isGood)
+  }
+
+  #knownEnd(state: StoreState, bases: readonly number[]): LogEnd {
+    const last = bases[bases.length - 1] as number // There is at least one segment.
+    const end = state.seenUntil
+    if (end > last + this.#options.segmentBytes || end < (bases[0] as number)) {
+      throw new VarveError('STORE_FILE_CHANGED', {
+        problem: 'segments are missing',
+        expectedUntil: end,
+        foundUntil: last + this.#options.segmentBytes
+      })
+    }
+    const { logStoredAtMs } = readCheckpoint(this.#files, this.#options.directory)
+    return { end, lastStoredAtMs: logStoredAtMs, lastRecordAt: undefined, damaged: [], scannedBytes: 0 }
+  }
+
+  #scanStart(
+    situation: Situation,
+    bases: readonly number[]
+  ): { from: number; goodUntil: number; goodStoredAtMs: number } {
+    const first = bases[0] as number // There is at least one segment.
+    if (situation.kind === 'crash') {
+      const { state } = situation
+      const bootId = currentBootId()
+      const sameBoot = state.bootId !== '' && state.bootId === bootId
+      const from = Math.max(first, sameBoot ? Math.max(state.seenUntil, state.durableUntil) : state.durableUntil)
+      return { from, goodUntil: from, goodStoredAtMs: 0 }
+    }
+    const { logStoredAtMs, queuesStoredAtMs } = readCheckpoint(this.#files, this.#options.directory)
+    const crashed = this.#files.find(abortPath(this.#options.directory)) !== undefined
+    const from = crashed
+      ? this.#segmentBefore(bases, Math.min(logStoredAtMs, queuesStoredAtMs) - 3000)
+      : Math.max(first, endOfQueues(this.#files, this.#options, bases))
+    return { from, goodUntil: 0, goodStoredAtMs: logStoredAtMs }
+  }
+
+  /** The last segment whose first record was stored by `storedAtMs`: Apache RocketMQ begins there too. */
+  #segmentBefore(bases: readonly number[], storedAtMs: number): number {
+    for (const base of [...bases].reverse()) {
+      const found = firstStoredAt(this.#files, this.#options.directory, base)
+      if (found !== undefined && found <= storedAtMs) return base
+    }
+    return bases[0] as number // There is at least one segment.
+  }
+
+  /** Cuts what follows the end of the log, keeping it in quarantine, so that it can never be taken for records again. */
+  #cut(situation: Situation, bases: readonly number[], end: LogEnd): { bytes: number; path: string } | undefined {
+    if (situation.kind === 'clean') return undefined
+    const { directory, segmentBytes } = this.#options
+    const cut = cutTail(this.#files, { directory, segmentBytes, from: end.end, bases })
+    this.#files.syncDirectory(commitLogDirectory(directory))
+    return cut
+  }
+
+  /** Whoever wrote the log may have died before it was synced; from now on all of it counts as durable. */
+  #makeDurable(bases: readonly number[]): void {
+    const { directory } = this.#options
+    if (this.#files.syncFileSystem(directory)) return
+    for (const base of bases) {
+      const path = segmentPath(directory, base)
+      if (this.#files.find(path) === undefined) continue
+      const file = this.#files.open(path, 'write')
+      try {
+        file.syncAll()
+      } finally {
+        file.close()
+      }
+    }
+    this.#files.syncDirectory(commitLogDirectory(directory))
+  }
+
+  async #derive(situation: Situation, first: number, end: number): Promise<Derived> {
+    const { directory } = this.#options
+    const sameBoot =
+      situation.kind !== 'foreign' && situation.state.bootId !== '' && situation.state.bootId === currentBootId()
+    this.#index?.truncateTo(end)
+    const table = situation.kind === 'foreign' ? undefined : readQueueTable(this.#files, directory)
+    try {
+      if (
+        table !== undefined &&
+        table.untilPhysicalOffset <= end &&
+        queueFilesAreThere(this.#files, this.#options, table.queues)
+      ) {
+        const seeds = seedsOf(table.queues)
+        if (situation.kind === 'crash' && !sameBoot) trimQueues(this.#files, this.#options, seeds)
+        const from = this.#dispatchFrom(Math.max(first, table.untilPhysicalOffset), first, situation, sameBoot)
+        return await this.#dispatch(seeds, from, end, false)
+      }
+      if (situation.kind === 'foreign') {
+        const rows = findQueues(this.#files, this.#options, end)
+        const seeds = seedsOf(rows)
+        const from = this.#foreignDispatchFrom(rows, first, end)
+        trimQueues(this.#files, this.#options, seeds)
+        return await this.#dispatch(seeds, this.#dispatchFrom(from, first, situation, true), end, false)
+      }
+    } catch (error) {
+      if (!(error instanceof QueueHole)) throw error
+    }
+    return this.#rebuild(first, end)
+  }
+
+  #foreignDispatchFrom(rows: readonly QueueRow[], first: number, end: number): number {
+    const { directory, segmentBytes } = this.#options
+    if (this.#files.find(abortPath(directory)) === undefined) {
+      return Math.max(
+        first,
+        Math.min(
+          end,
+          rows.reduce((until, row) => Math.max(until, row.maxPhysicalEnd), 0)
+        )
+      )
+    }
+    const { logStoredAtMs, queuesStoredAtMs } = readCheckpoint(this.#files, directory)
+    const bases = listSegments(this.#files, directory, segmentBytes)
+    return Math.min(end, this.#segmentBefore(bases, Math.min(logStoredAtMs, queuesStoredAtMs) - 3000))
+  }
+
+  /** The index may have lost files, or what was not synced. */
+  #dispatchFrom(queuesFrom: number, first: number, situation: Situation, sameBoot: boolean): number {
+    const index = this.#index
+    if (index === undefined) return queuesFrom
+    let from = queuesFrom
+    if (index.rebuildFrom !== undefined) from = Math.min(from, index.rebuildFrom)
+    if (situation.kind === 'crash' && !sameBoot) from = Math.min(from, index.rebuildTo(queuesFrom))
+    if (
+      situation.state !== undefined &&
+      index.endPhysicalOffset < Math.min(situation.state.indexEndPhysicalOffset, queuesFrom)
+    ) {
+      from = Math.min(from, index.endPhysicalOffset)
+    }
+    return Math.max(first, from)
+  }
+
+  #rebuild(first: number, end: number): Promise<Derived> {
+    this.#files.removeDirectory(consumeQueueDirectory(this.#options.directory))
+    this.#files.makeDirectory(consumeQueueDirectory(this.#options.directory))
+    this.#index?.truncateTo(0)
+    return this.#dispatch([], first, end, true)
+  }
+
+  async #dispatch(seeds: readonly QueueSeed[], from: number, end: number, rebuilding: boolean): Promise<Derived> {
+    if (from >= end && !rebuilding) return { queues: seeds, damaged: [], rebuilt: false }
+    const { queueCountMax, onProgress } = this.#options
+    const damaged: DamagedRange[] = []
+    let queueCount = seeds.length
+    const progress = new Progress()
+    progress.publish(SLOT.appended, end)
+    const dispatcher = new Dispatcher(
+      this.#files,
+      {
+        progress,
+        counts: QueueCounts.sized(queueCountMax),
+        clock: this.#clock,
+        index: this.#index,
+        events: { newQueue: () => queueCount++, damaged: range => damaged.push(range) }
+      },
+      from,
+      seeds,
+      { ...this.#options, follow: 'appended', fillHoles: rebuilding }
+    )
+    try {
+      for (let step = 0; dispatcher.dispatchedUntil < end; step++) {
+        // The limit travels along, so that it is always within reach of 32 bits.
+        progress.publish(SLOT.appended, Math.min(end, dispatcher.dispatchedUntil + 2 ** 30))
+        dispatcher.step()
+        if (progress.count(SLOT.diskFull) !== 0)
+          throw new VarveError('STORE_DISK_FULL', { doing: 'rebuilding the queues' })
+        if (step % STEPS_BETWEEN_PAUSES !== 0) continue
+        onProgress?.({ doneBytes: dispatcher.dispatchedUntil - from, totalBytes: end - from })
+        await new Promise(resolve => setImmediate(resolve))
+      }
+      return { queues: [...dispatcher.queues()].map(queue => ({ ...seedOf(queue) })), damaged, rebuilt: rebuilding }
+    } finally {
+      dispatcher.close()
+    }
+  }
+}
+
+interface Derived {
+  readonly queues: readonly QueueSeed[]
+  readonly damaged: readonly DamagedRange[]
+  readonly rebuilt: boolean
+}
+
+const seedOf = ({ topic, queueId, index, nextOffset, empty }: QueueSeed): QueueSeed => ({
+  topic,
+  queueId,
+  index,
+  nextOffset,
+  empty
+})
+
+const seedsOf = (rows: readonly QueueRow[]): QueueSeed[] =>
+  rows.map((row, index) => ({
+    topic: row.topic,
+    queueId: row.queueId,
+    index,
+    nextOffset: row.maxOffset,
+    empty: row.maxOffset === 0
+  }))

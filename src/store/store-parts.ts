@@ -1,0 +1,138 @@
+/**
+ * Store parts: makes allocator, flusher and dispatcher from a setup, the same way in a worker and inline.
+ *
+ * Each part is a `Part`: a step, a question whether there is work, an end. The loops that drive them are elsewhere
+ * (workers/run-part.ts, inline-threads.ts).
+ */
+import type { Clock } from '../base/index.ts'
+import { Allocator } from './allocate.ts'
+import { type DispatchEvents, Dispatcher, type QueueSeed } from './dispatch.ts'
+import type { Files, Prefault } from './files.ts'
+import { Flusher } from './flush.ts'
+import { type KeyIndex, openKeyIndex } from './key-index.ts'
+import { indexDirectory, topicDirectory } from './paths.ts'
+import { Progress, SLOT } from './progress.ts'
+import { QueueCounts } from './queue-counts.ts'
+import { encodeQueueTable } from './sidecar.ts'
+import { StateKeeper } from './state-keeper.ts'
+import type { QueueTableBytes, ThreadSetup } from './threads.ts'
+
+export interface PartWorld {
+  readonly files: Files
+  readonly clock: Clock
+  readonly prefault: Prefault | undefined
+}
+
+export interface Part {
+  /** One piece of work; returns after how many ms to come back unless woken, 0 while there is more to do. */
+  step(): number
+  hasWork(): boolean
+  /** Lets go of files, after everything has been done or has failed. */
+  close(): void
+}
+
+export function openAllocatorPart({ files, prefault }: PartWorld, setup: ThreadSetup): Part {
+  const progress = new Progress(setup.progress)
+  const allocator = new Allocator(files, progress, setup.appended, { ...setup, prefault })
+  return { step: () => allocator.step(), hasWork: () => allocator.hasWork(), close() {} }
+}
+
+export interface FlusherPart extends Part {
+  /** Everything below `appended` on disk; the part may then be closed. */
+  finish(): void
+  /** Writes down that only what was surely on disk counts. */
+  distrust(): void
+}
+
+export function openFlusherPart({ files, clock }: PartWorld, setup: ThreadSetup, onFlushed: () => void): FlusherPart {
+  const progress = new Progress(setup.progress)
+  const { directory, segmentBytes, flush } = setup
+  const flusher = new Flusher(files, progress, clock, setup.appended, { directory, segmentBytes, ...flush })
+  const keeper = new StateKeeper(files, { progress, clock }, directory, setup.appended, setup.identity)
+  let told = setup.appended
+  return {
+    step() {
+      const waitMs = flusher.step()
+      const flushed = progress.position(SLOT.flushed, told)
+      if (flushed !== told && progress.count(SLOT.flushListeners) !== 0) onFlushed()
+      told = flushed
+      keeper.step()
+      return waitMs
+    },
+    hasWork: () => flusher.hasWork(),
+    finish() {
+      const appended = progress.position(SLOT.appended, told)
+      if (progress.position(SLOT.flushed, told) < appended) flusher.run(appended)
+    },
+    distrust: () => keeper.save({ durable: true, clean: false, trusted: false }),
+    close() {
+      flusher.close()
+      keeper.close()
+    }
+  }
+}
+
+export interface DispatcherPart extends Part {
+  announce(queue: QueueSeed): void
+  forget(topic: string): void
+  deleteIndexBelow(physicalOffset: number): void
+  queueTable(): QueueTableBytes
+}
+
+export function openDispatcherPart(
+  { files, clock }: PartWorld,
+  setup: ThreadSetup,
+  events: DispatchEvents
+): DispatcherPart {
+  const progress = new Progress(setup.progress)
+  const counts = new QueueCounts(setup.counts)
+  const index = openIndex(files, clock, setup)
+  const dispatcher = new Dispatcher(files, { progress, counts, clock, index, events }, setup.appended, setup.queues, {
+    ...setup,
+    follow: setup.flush.mode === 'sync' ? 'flushed' : 'appended',
+    fillHoles: false
+  })
+  return {
+    step: () => dispatcher.step(),
+    hasWork: () => dispatcher.hasWork(),
+    announce: queue => dispatcher.announce(queue),
+    forget: topic => dispatcher.forget(topic, topicDirectory(setup.directory, topic)),
+    deleteIndexBelow: physicalOffset => index?.deleteBelow(physicalOffset),
+    queueTable() {
+      dispatcher.writeAll()
+      const until = dispatcher.dispatchedUntil
+      const queues = Array.from(dispatcher.queues(), ({ topic, queueId, nextOffset }) => ({
+        topic,
+        queueId,
+        minOffset: 0,
+        maxOffset: nextOffset,
+        maxPhysicalEnd: until
+      }))
+      const table = encodeQueueTable({
+        untilPhysicalOffset: until,
+        indexEndPhysicalOffset: index?.endPhysicalOffset ?? 0,
+        queues
+      })
+      return { until, storedAtMs: dispatcher.storedAtMs, table }
+    },
+    close() {
+      dispatcher.close()
+      index?.close()
+    }
+  }
+}
+
+export function openIndex(
+  files: Files,
+  clock: Clock,
+  setup: Pick<ThreadSetup, 'directory' | 'index' | 'indexSlots' | 'indexItems'>
+): KeyIndex | undefined {
+  if (!setup.index) return undefined
+  return openKeyIndex({
+    files,
+    clock,
+    directory: indexDirectory(setup.directory),
+    slots: setup.indexSlots,
+    items: setup.indexItems
+  })
+}

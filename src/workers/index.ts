@@ -1,0 +1,1 @@
+export { piscinaThreads } from './store-threads.ts'
