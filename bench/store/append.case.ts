@@ -1,6 +1,17 @@
 /** Varve appends: a stream, batches, or writers that wait for the disk. append.bench.ts lists the settings in use. */
-import { openStore, type Store, type StoreOptions, VarveError } from '../../src/index.ts'
-import { bodies, type CaseResult, type Extent, HASHED_COUNT, hashOf, runCase, streamLoad, windowLoad } from '../case.ts'
+import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
+import {
+  bodies,
+  type CaseResult,
+  type Extent,
+  HASHED_COUNT,
+  hashOf,
+  type LoadResult,
+  runCase,
+  streamLoad,
+  windowLoad
+} from '../case.ts'
+import { accepted, inTurn } from './refused.ts'
 
 export interface AppendSettings {
   readonly directory: string
@@ -52,24 +63,27 @@ await runCase<AppendSettings>(async (settings): Promise<CaseResult> => {
 
   const lag = watchLag(store)
   const write = batchCount === 1 ? append : appendBatch
-  const load =
-    window === undefined
-      ? await streamLoad({
-          extent,
-          perCall: batchCount,
-          write: first => accepted(() => write(opened + first)),
-          writable: () => store.writable(),
-          turn: lag.look,
-          settle: lag.drain
-        })
-      : await windowLoad({
-          extent,
-          window,
-          write: async index => {
-            const { physicalOffset, sizeBytes } = append(index)
-            await store.flushed(physicalOffset + sizeBytes)
-          }
-        })
+  let load: LoadResult
+  const details: Record<string, number> = opened === 0 ? {} : { openedQueuesMs }
+  if (window === undefined) {
+    const { refusedMs, ...streamed } = await streamLoad({
+      extent,
+      perCall: batchCount,
+      write: first => accepted(() => write(opened + first)),
+      writable: () => store.writable(),
+      turn: lag.look,
+      settle: lag.drain
+    })
+    load = streamed
+    Object.assign(details, { lagMiBMax: lag.maxBytes() / 2 ** 20, drainMs: lag.drainMs(), refusedMs })
+  } else {
+    const accept = inTurn(store)
+    const writeAndWait = async (index: number) => {
+      const { physicalOffset, sizeBytes } = await accept(() => append(opened + index))
+      await store.flushed(physicalOffset + sizeBytes)
+    }
+    load = await windowLoad({ extent, window, write: writeAndWait })
+  }
 
   const stored = targets.reduce((sum, target) => sum + store.maxOffset(target), 0)
   if (stored !== load.all + opened) throw new Error(`${load.all + opened} were appended, the queues hold ${stored}`)
@@ -82,7 +96,6 @@ await runCase<AppendSettings>(async (settings): Promise<CaseResult> => {
   const { mapper } = store.info()
   await store.close()
 
-  const stream = 'refusedMs' in load
   return {
     messages: load.messages,
     seconds: load.seconds,
@@ -98,10 +111,7 @@ await runCase<AppendSettings>(async (settings): Promise<CaseResult> => {
       mapper,
       ...(window === undefined ? {} : { window })
     },
-    details: {
-      ...(stream ? { lagMiBMax: lag.maxBytes() / 2 ** 20, drainMs: lag.drainMs(), refusedMs: load.refusedMs } : {}),
-      ...(opened === 0 ? {} : { openedQueuesMs })
-    }
+    details
   }
 })
 
@@ -113,16 +123,6 @@ async function openQueues(store: Store, count: number, append: (index: number) =
   }
   await dispatched(store)
   return performance.now() - beganMs
-}
-
-function accepted(call: () => unknown): boolean {
-  try {
-    call()
-    return true
-  } catch (error) {
-    if (error instanceof VarveError && error.code === 'STORE_BUSY') return false
-    throw error
-  }
 }
 
 async function dispatched(store: Store): Promise<void> {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { type CaseResult, runCase } from '../case.ts'
+import { inTurn } from './refused.ts'
 
 export interface IdleSettings {
   readonly directory: string
@@ -12,8 +13,10 @@ export interface IdleSettings {
 
 await runCase<IdleSettings>(async ({ directory, messages, idleMs, options = {} }): Promise<CaseResult> => {
   const store = await openStore({ directory, ...options })
-  for (let index = 0; index < messages; index++)
-    store.append({ topic: 'bench-0', queueId: 0, body: `message ${index}` })
+  const accept = inTurn(store)
+  for (let index = 0; index < messages; index++) {
+    await accept(() => store.append({ topic: 'bench-0', queueId: 0, body: `message ${index}` }))
+  }
   await store.flushed()
   const cpu = process.cpuUsage()
   await new Promise(resolve => setTimeout(resolve, idleMs))

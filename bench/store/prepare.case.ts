@@ -1,6 +1,7 @@
 /** Fills a store with a known load, then closes it, or dies with so much above the last sync. Prints what is in it. */
-import { openStore, type StoreOptions, VarveError } from '../../src/index.ts'
+import { openStore, type StoreOptions } from '../../src/index.ts'
 import { bodies, runCase } from '../case.ts'
+import { accepted } from './refused.ts'
 
 export interface PrepareSettings {
   readonly directory: string
@@ -25,18 +26,9 @@ await runCase<PrepareSettings>(
     const beganMs = performance.now()
     const appendAll = async (from: number, until: number, wantsRoom: () => Promise<void>) => {
       for (let index = from; index < until; ) {
-        try {
-          store.append({
-            topic: 'bench-0',
-            queueId: index % queueCount,
-            body: body[index & (body.length - 1)]!,
-            ...(keys ? { keys: `k${index}` } : {})
-          })
-          index++
-        } catch (error) {
-          if (!(error instanceof VarveError && error.code === 'STORE_BUSY')) throw error
-          await wantsRoom()
-        }
+        const message = { topic: 'bench-0', queueId: index % queueCount, body: body[index & (body.length - 1)]! }
+        if (accepted(() => store.append(keys ? { ...message, keys: `k${index}` } : message))) index++
+        else await wantsRoom()
       }
     }
 

@@ -1,8 +1,9 @@
 /** The longest single append while the log moves on to its next segment again and again: every append is timed. */
 import { createHistogram } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { openStore, type StoreOptions, VarveError } from '../../src/index.ts'
+import { openStore, type StoreOptions } from '../../src/index.ts'
 import { bodies, type CaseResult, latencyOf, recordMs, runCase } from '../case.ts'
+import { isRefusal } from './refused.ts'
 
 export interface RollSettings {
   readonly directory: string
@@ -47,7 +48,7 @@ await runCase<RollSettings>(
         }
       } catch (error) {
         // A refusal does not stop the thread: it goes to other work and comes back. It is counted apart, not hidden.
-        if (!(error instanceof VarveError && error.code === 'STORE_BUSY')) throw error
+        if (!isRefusal(error)) throw error
         busyCount++
         await store.writable()
         busyMs += performance.now() - beganMs
