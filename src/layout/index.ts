@@ -101,6 +101,18 @@ export {
   scheduleDueAt
 } from './schedule.ts'
 export { parseSegmentName, segmentName } from './segment-name.ts'
+export {
+  QUEUE_TABLE,
+  QUEUE_TABLE_MAGIC,
+  QUEUE_TABLE_ROW,
+  QUEUE_TABLE_TOPIC,
+  SEAL,
+  SIDECAR_HEAD,
+  SIDECAR_VERSION,
+  STATE,
+  STATE_MAGIC,
+  STATE_SLOT_BYTES
+} from './sidecar.ts'
 export { copyBytes, encodeText, readText, textBytes, writeText } from './text.ts'
 export {
   TIMER_CHECK,
