@@ -50,8 +50,12 @@ export class CheckpointFile {
     }
   }
 
-  write(checkpoint: Checkpoint, { durable }: { durable: boolean }): void {
-    CHECKPOINT.write(new DataView(this.#bytes.buffer), 0, checkpoint)
+  /** `queuesPhysicalOffset` may be left out: 0 is "not known". */
+  write(
+    checkpoint: Omit<Checkpoint, 'queuesPhysicalOffset'> & Partial<Checkpoint>,
+    { durable }: { durable: boolean }
+  ): void {
+    CHECKPOINT.write(new DataView(this.#bytes.buffer), 0, { queuesPhysicalOffset: 0, ...checkpoint })
     this.#file.write(this.#bytes, 0)
     if (durable) this.#file.sync(0, this.#bytes.length)
   }
