@@ -1,0 +1,198 @@
+/**
+ * The compatibility suite: `npm run test:compat -- [--short] [--version 5.5.0 | 5.3.3 | both] [--only TEXT] [--keep]`.
+ *
+ * Varve and Apache RocketMQ's own store write and read the same directories, in both directions, closed and killed, and
+ * in turns. Each listing is compared, message by message, with what the history of appends says must be there
+ * (model.mjs). Needs Java 17 and Maven, and says so where they are missing: a suite that skips itself proves nothing.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { APACHE_VERSIONS, buildApache, runApache } from './apache-store.mjs'
+import { commandLine, linesOf } from './child.mjs'
+import { differences, Model } from './model.mjs'
+import { makePlan } from './plan.mjs'
+import { scenarios } from './scenarios.mjs'
+
+/** More would only bury the first. */
+const DIFFERENCES_SHOWN = 8
+
+const { values: options } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    version: { type: 'string' },
+    only: { type: 'string' },
+    keep: { type: 'boolean', default: false }
+  }
+})
+
+process.exitCode = await main()
+
+async function main() {
+  const versions = chosenVersions()
+  buildVarve()
+  for (const version of versions) buildApache(version, say)
+
+  const wanted = versions.flatMap(version =>
+    scenarios(options)
+      .filter(({ name }) => options.only === undefined || name.includes(options.only))
+      .map(scenario => ({ version, scenario }))
+  )
+  const root = mkdtempSync(join(tmpdir(), 'varve-compat-'))
+  let failed = 0
+  for (const [index, { version, scenario }] of wanted.entries()) {
+    const beganMs = performance.now()
+    const title = `[${index + 1}/${wanted.length}] ${version}: ${scenario.name}`
+    const place = join(root, String(index))
+    mkdirSync(place)
+    const seed = index + 1
+    const wrong = await run(scenario, { version, place, seed })
+    const took = `${((performance.now() - beganMs) / 1000).toFixed(1)} s`
+    if (wrong.length === 0) {
+      say(`ok     ${title} (${took})`)
+      rmSync(place, { recursive: true, force: true })
+    } else {
+      failed++
+      say(`FAILED ${title} (${took}, seed ${seed})`)
+      for (const line of wrong) say(`       ${line}`)
+      if (!options.keep) rmSync(place, { recursive: true, force: true })
+    }
+  }
+  if (!options.keep) rmSync(root, { recursive: true, force: true })
+  else say(`directories that failed are kept in ${root}`)
+  if (wanted.length === 0) {
+    say('no scenario has that in its name')
+    return 2
+  }
+  say(`${wanted.length - failed} passed, ${failed} failed`)
+  return failed === 0 ? 0 : 1
+}
+
+/** @returns {Promise<string[]>} what is wrong; nothing if all is well */
+async function run(scenario, { version, place, seed }) {
+  const { sizes, recordChecksum, stepCount, rounds } = scenario
+  const directory = join(place, 'store')
+  const segmentBytes = sizes.segmentBytes ?? 2 ** 30
+  const model = new Model({ segmentBytes, recordChecksum })
+  const crashes = rounds.some(({ end }) => end !== 'clean')
+  const sides = sidesOf({ version, directory, flags: { ...sizes, recordChecksum }, crashes })
+  try {
+    for (const [round, { writer, end, flush, readers }] of rounds.entries()) {
+      const where = rounds.length === 1 ? '' : `round ${round + 1}: `
+      const steps = makePlan({ seed: seed * 1000 + round, stepCount, segmentBytes })
+      const plan = join(place, 'plan')
+      writeFileSync(plan, steps.map(step => `${JSON.stringify(step)}\n`).join(''))
+      const acknowledged = await sides[writer].write({ plan, end, flush, stepCount })
+      const wrong = acknowledgedWrongly(model, steps, acknowledged)
+      if (wrong.length > 0) return shown(`${where}${writer} acknowledges`, wrong)
+      if (end !== 'killed' && acknowledged.length < steps.length) return [`${where}${writer} left steps out`]
+
+      for (const [turn, reader] of readers.entries()) {
+        const listed = await sides[reader].list()
+        if (turn === 0) takeUnacknowledged(model, steps.slice(acknowledged.length), listed)
+        const wrong = differences(model, listed)
+        if (wrong.length > 0) return shown(`${where}${reader} lists, after ${writer} wrote`, wrong)
+      }
+    }
+  } catch (error) {
+    return [String(error.stack ?? error)]
+  }
+  return []
+}
+
+/** Brings the model up to date, and says where the store put something elsewhere than the format demands. */
+function acknowledgedWrongly(model, steps, acknowledged) {
+  const wrong = []
+  for (const [step, line] of acknowledged.entries()) {
+    const { physicalOffset, queueOffset, sizeBytes } = model.append(steps[step])
+    if (
+      line.step !== step ||
+      line.physicalOffset !== physicalOffset ||
+      line.queueOffset !== queueOffset ||
+      line.sizeBytes !== sizeBytes
+    ) {
+      wrong.push(
+        `${JSON.stringify(line)} instead of ${JSON.stringify({ step, physicalOffset, queueOffset, sizeBytes })}`
+      )
+    }
+  }
+  return wrong
+}
+
+/** What a killed process had written but not yet acknowledged may be there, in order and whole, or not. */
+function takeUnacknowledged(model, steps, listed) {
+  const places = new Set(listed.filter(({ kind }) => kind === 'record').map(({ physicalOffset }) => physicalOffset))
+  for (const step of steps) {
+    if (!places.has(model.placeOf(step))) break
+    model.append(step)
+  }
+  model.continueFrom(listed.find(({ kind }) => kind === 'log').until)
+}
+
+function sidesOf({ version, directory, flags, crashes }) {
+  const varveScript = fileURLToPath(new URL('varve-store.mjs', import.meta.url))
+  const store = { dir: directory, ...flags }
+  // By default Apache drops its index after a crash and rebuilds only what it replays; so told, it rebuilds all of it.
+  const apacheStore = { ...store, indexSafe: crashes }
+  const runVarve = (verb, more, { mayEnd = [0], ...options } = {}) =>
+    linesOf(process.execPath, [varveScript, verb, ...commandLine({ ...store, ...more })], { mayEnd, ...options })
+  const killed = (end, stepCount) => (end === 'killed' ? { killAfterLines: stepCount >> 1 } : {})
+  return {
+    varve: {
+      write: ({ end, stepCount, plan, flush }) =>
+        runVarve(
+          'write',
+          { plan, flush, end: endFlag(end) },
+          { mayEnd: end === 'clean' ? [0] : ['SIGKILL'], ...killed(end, stepCount) }
+        ),
+      list: () => runVarve('list')
+    },
+    apache: {
+      write: ({ end, stepCount, plan, flush }) =>
+        runApache(
+          version,
+          'write',
+          { ...apacheStore, plan, flush, end: endFlag(end) },
+          { crashes: end !== 'clean', ...killed(end, stepCount) }
+        ),
+      list: () => runApache(version, 'list', apacheStore)
+    }
+  }
+}
+
+/** A process that is to be killed must not get to a clean end if it wins the race. */
+function endFlag(end) {
+  return end === 'killed' ? 'halt' : end
+}
+
+function shown(what, wrong) {
+  const rest = wrong.length - DIFFERENCES_SHOWN
+  return [
+    `${what}:`,
+    ...wrong.slice(0, DIFFERENCES_SHOWN).map(line => `  ${line}`),
+    ...(rest > 0 ? [`  and ${rest} more`] : [])
+  ]
+}
+
+function chosenVersions() {
+  const version = options.version ?? (options.short ? APACHE_VERSIONS[0] : 'both')
+  if (version === 'both') return APACHE_VERSIONS
+  if (!APACHE_VERSIONS.includes(version))
+    throw new Error(`--version is one of ${APACHE_VERSIONS.join(', ')} or both, not ${version}`)
+  return [version]
+}
+
+/** The suite tests the compiled package, so it must be that of these sources. */
+function buildVarve() {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const tsc = join(root, 'node_modules/typescript/bin/tsc')
+  if (!existsSync(tsc)) throw new Error('run `npm run setup` first: the compiler is missing')
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+}
+
+function say(line) {
+  process.stdout.write(`${line}\n`)
+}
