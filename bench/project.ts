@@ -1,4 +1,4 @@
-/** Where things are. Bench code runs from its sources in tests and from dist/bench in child processes. */
+/** Where things are. Bench code runs from its sources in tests and from dist-bench/ in child processes. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,5 +15,5 @@ export function projectRoot(): string {
 
 /** The compiled file of a case, such as `store/append.case.ts`: Node 20 runs no TypeScript in a child process. */
 export function compiledCase(file: string): string {
-  return join(projectRoot(), 'dist', 'bench', file.replace(/\.ts$/, '.js'))
+  return join(projectRoot(), 'dist-bench', 'bench', file.replace(/\.ts$/, '.js'))
 }

@@ -2,7 +2,8 @@
  * `npm run bench -- <names> [--json] [--smoke] [--seconds N] [--rounds N] [--no-peers] [--directory D]`, or `-- --list`.
  *
  * Compiles first, because Node 20 runs no TypeScript and child processes need files: the benchmarks then never run
- * yesterday's code. Everything else is in main.ts.
+ * yesterday's code. The output has a folder of its own, so that a build of the package changes nothing under a run.
+ * Everything else is in main.ts.
  */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -12,5 +13,5 @@ const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.m
 // The compiler speaks on stdout; with --json only the reports may.
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.bench.json'], { cwd: root, stdio: ['ignore', 2, 2] })
 
-const { main } = await import(new URL('../dist/bench/main.js', import.meta.url).href)
+const { main } = await import(new URL('../dist-bench/bench/main.js', import.meta.url).href)
 process.exitCode = await main(process.argv.slice(2))
