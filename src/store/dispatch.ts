@@ -12,7 +12,7 @@
  * Not here: how entries reach their files (queue-stage.ts), the index files (key-index.ts), the thread
  * (workers/dispatcher.ts).
  */
-import { assert, type Clock, MiB, VarveError } from '../base/index.ts'
+import { assert, type Clock, MiB, type PhysicalOffset } from '../base/index.ts'
 import {
   BLANK_MAGIC,
   locate,
@@ -148,7 +148,7 @@ export class Dispatcher {
   step(): number {
     const limit = this.#limit()
     try {
-      if (this.#at < limit) this.#dispatch(Math.min(limit, this.#at + STEP_BYTES))
+      if (this.#at < limit) this.#dispatch(limit, this.#at + STEP_BYTES)
       const waitMs = this.#writeOut()
       this.#progress.clearBits(SLOT.diskFull, DISK_FULL_FOR_QUEUES)
       return this.#at < limit ? 0 : waitMs
@@ -207,31 +207,28 @@ export class Dispatcher {
     if (this.#stage.isEmpty) this.#progress.queuesWrittenAtMs = this.#storedAtMs
   }
 
-  #dispatch(until: number): void {
+  /** Dispatches until `until`, where a record ends, or until it has passed `enough`. */
+  #dispatch(until: number, enough: number): void {
     const { segmentBytes } = this.#options
     const positions = this.#positions
-    while (this.#at < until) {
-      this.#reader.cover(this.#at, until)
-      const { bytes, view, base } = this.#reader
-      let limit = this.#reader.until
-      while (this.#at < limit) {
-        const at = this.#at - base
-        const shape = locate(view, at, limit - base, positions)
-        if (shape === RECORD_WHOLE) {
-          this.#record(bytes, positions)
-          this.#at += positions.totalBytes
-        } else if (shape === RECORD_BLANK) {
-          this.#at = nextSegment(this.#at, segmentBytes)
-          break
-        } else if (limit < until && limit < nextSegment(this.#at, segmentBytes)) {
-          // Not mapped: the record goes on beyond the buffer. `until` is the end of a record, so there is more.
-          this.#reader.cover(this.#at, until, 2 * (limit - this.#at))
-          if (this.#reader.until <= limit) throw this.#unreadable(limit)
-          break
-        } else {
-          limit = this.#reader.until
-          this.#passDamage(view, base, Math.min(until, limit))
-        }
+    let bytesMin = 0
+    while (this.#at < until && this.#at < enough) {
+      const segmentEnd = nextSegment(this.#at, segmentBytes)
+      this.#reader.cover(this.#at, until, bytesMin)
+      const { bytes, view, base, until: covered } = this.#reader
+      let shape: number = RECORD_WHOLE
+      while (this.#at < covered && this.#at < enough) {
+        shape = locate(view, this.#at - base, covered - base, positions)
+        if (shape !== RECORD_WHOLE) break
+        this.#record(bytes, positions)
+        this.#at += positions.totalBytes
+        bytesMin = 0
+      }
+      if (shape === RECORD_BLANK) this.#at = segmentEnd
+      else if (shape !== RECORD_WHOLE) {
+        // Where files are not mapped the record may only go on beyond the buffer: look again with all of the rest.
+        if (covered < Math.min(until, segmentEnd) && bytesMin === 0) bytesMin = Math.min(until, segmentEnd) - this.#at
+        else this.#passDamage(view, base, covered)
       }
     }
   }
@@ -287,16 +284,11 @@ export class Dispatcher {
   /** Goes on after a damaged stretch: at the next record that is whole and stands where it says. */
   #passDamage(view: DataView, base: number, until: number): void {
     const from = this.#at
-    const found = findRecord(view, from - base + 1, until - base, base)
-    this.#at = base + found
-    if (this.#at >= until && until < nextSegment(from, this.#options.segmentBytes)) this.#at = until
-    this.#events.damaged({ from, until: this.#at, reason: 'no valid record' } as DamagedRange) // Branded positions.
-  }
-
-  #unreadable(position: number): VarveError {
-    return new VarveError('STORE_FILE_CHANGED', {
-      physicalOffset: position,
-      problem: 'the log ends before what was appended'
+    this.#at = base + findRecord(view, from - base + 1, until - base, base)
+    this.#events.damaged({
+      from: from as PhysicalOffset,
+      until: this.#at as PhysicalOffset,
+      reason: 'no valid record'
     })
   }
 }

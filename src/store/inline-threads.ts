@@ -4,7 +4,7 @@
  * For tests, where a simulated disk and a settable clock decide what happens, and for tools that must not start
  * threads. `wake` runs the part that it would have woken until it has nothing more to do.
  */
-import { assert, type Clock, errorFromReport, report, VarveError } from '../base/index.ts'
+import { AssertionError, assert, type Clock, errorFromReport, report, VarveError } from '../base/index.ts'
 import type { Files, Prefault } from './files.ts'
 import { performJob, type RunJob } from './jobs.ts'
 import type { Role } from './progress.ts'
@@ -90,7 +90,7 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
       assert(parts !== undefined, 'the parts have been started')
       try {
         parts.flusher.finish()
-        while (parts.dispatcher.step() === 0);
+        parts.dispatcher.finish(neverPauses)
         const table = parts.dispatcher.queueTable()
         for (const part of Object.values(parts)) part.close()
         return table
@@ -111,4 +111,8 @@ function neverUnannounced(topic: string, queueId: number): number {
     queueId,
     problem: 'a record of an unknown queue stands in the log'
   })
+}
+
+function neverPauses(): void {
+  throw new AssertionError('inline, the flusher has finished before the dispatcher does')
 }

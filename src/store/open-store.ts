@@ -122,7 +122,7 @@ function markRunning(files: Files, options: ResolvedOptions, recovered: Recovere
     queueFileEntries,
     indexSlots,
     indexItems,
-    bootId: currentBootId(),
+    bootId: currentBootId(files),
     ownerToken: ownerToken(files, directory)
   }
   const state = new StateFile(files, directory)

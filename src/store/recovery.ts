@@ -207,7 +207,7 @@ export class Recovery {
     const first = bases[0] as number // There is at least one segment.
     if (situation.kind === 'crash') {
       const { state } = situation
-      const bootId = currentBootId()
+      const bootId = currentBootId(this.#files)
       const sameBoot = state.bootId !== '' && state.bootId === bootId
       const from = Math.max(first, sameBoot ? Math.max(state.seenUntil, state.durableUntil) : state.durableUntil)
       return { from, goodUntil: from, goodStoredAtMs: 0 }
@@ -258,7 +258,9 @@ export class Recovery {
   async #derive(situation: Situation, first: number, end: number): Promise<Derived> {
     const { directory } = this.#options
     const sameBoot =
-      situation.kind !== 'foreign' && situation.state.bootId !== '' && situation.state.bootId === currentBootId()
+      situation.kind !== 'foreign' &&
+      situation.state.bootId !== '' &&
+      situation.state.bootId === currentBootId(this.#files)
     this.#index?.truncateTo(end)
     const table = situation.kind === 'foreign' ? undefined : readQueueTable(this.#files, directory)
     try {

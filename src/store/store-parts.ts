@@ -4,7 +4,7 @@
  * Each part is a `Part`: a step, a question whether there is work, an end. The loops that drive them are elsewhere
  * (workers/run-part.ts, inline-threads.ts).
  */
-import type { Clock } from '../base/index.ts'
+import { type Clock, VarveError } from '../base/index.ts'
 import { Allocator } from './allocate.ts'
 import { type DispatchEvents, Dispatcher, type QueueSeed } from './dispatch.ts'
 import type { Files, Prefault } from './files.ts'
@@ -77,6 +77,8 @@ export interface DispatcherPart extends Part {
   forget(topic: string): void
   deleteIndexBelow(physicalOffset: number): void
   queueTable(): QueueTableBytes
+  /** Dispatches the last of the log. `pause` lets the flusher come first. @throws VarveError STORE_DISK_FULL, STORE_POISONED */
+  finish(pause: () => void): void
 }
 
 export function openDispatcherPart(
@@ -114,6 +116,15 @@ export function openDispatcherPart(
         queues
       })
       return { until, storedAtMs: dispatcher.storedAtMs, table }
+    },
+    finish(pause) {
+      while (dispatcher.dispatchedUntil < progress.position(SLOT.appended, dispatcher.dispatchedUntil)) {
+        const waitMs = dispatcher.step()
+        if (progress.count(SLOT.diskFull) !== 0)
+          throw new VarveError('STORE_DISK_FULL', { doing: 'writing the queues' })
+        if (progress.count(SLOT.failed) !== 0) throw new VarveError('STORE_POISONED')
+        if (waitMs > 0) pause()
+      }
     },
     close() {
       dispatcher.close()

@@ -117,7 +117,7 @@ const loops: Readonly<Record<Role, Loop>> = {
 
     post({ type: 'started' })
     loop('dispatcher', part, progress, receive)
-    while (part.hasWork()) part.step()
+    part.finish(() => progress.pause('dispatcher', PAUSE_MS))
     const table = part.queueTable()
     part.close()
     return table

@@ -7,7 +7,7 @@
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { assert, type ErrorReport, errorFromReport, report, unreachable, VarveError } from '../base/index.ts'
+import { assert, type ErrorReport, errorFromReport, unreachable, VarveError } from '../base/index.ts'
 import {
   type MapperKind,
   Progress,
@@ -47,7 +47,8 @@ class PiscinaThreads implements StoreThreads {
   #parts: Piscina | undefined
   #progress: Progress | undefined
   #events: ThreadEvents | undefined
-  #tasks: Promise<unknown>[] = []
+  /** One for each part: resolves with its last word, or when it can have none. */
+  readonly #ends: Promise<void>[] = []
   #nextId = 0
   #stopping = false
   #failed = false
@@ -113,11 +114,11 @@ class PiscinaThreads implements StoreThreads {
   async stop(): Promise<QueueTableBytes> {
     this.#stopping = true
     for (const port of this.#ports.values()) port.ref()
-    // The flusher ends first, so that with synchronous flush everything is there for the dispatcher to see.
     this.#progress?.setCount(SLOT.stop, 1)
     for (const role of ROLES) this.#wakeForGood(role)
-    await Promise.all(this.#tasks)
+    await Promise.all(this.#ends)
     await this.#destroy()
+    // Without a failure there is one; with a failure the caller asks for no table.
     if (this.#lastTable === undefined) throw new VarveError('STORE_THREAD_DIED', { thread: 'dispatcher' })
     return this.#lastTable
   }
@@ -145,22 +146,32 @@ class PiscinaThreads implements StoreThreads {
   #startPart(role: Role, setup: ThreadSetup): Promise<void> {
     const { port1, port2 } = new MessageChannel()
     this.#ports.set(role, port1)
+    let hasEnded = false
+    let ended: () => void = () => {}
+    this.#ends.push(
+      new Promise(resolve => {
+        ended = () => {
+          hasEnded = true
+          resolve()
+        }
+      })
+    )
     return new Promise((resolve, reject) => {
-      const task: PartTask = { role, setup, port: port2 }
       port1.on('message', (message: FromPart) => {
         if (message.type === 'started') return resolve()
         if (message.type === 'failed') reject(errorFromReport(message.error))
         this.#handle(role, message)
+        if (message.type === 'failed' || message.type === 'stopped') ended()
       })
       port1.unref()
-      const ended = (this.#parts as Piscina).run(task, { transferList: [port2] }).then(
-        () => this.#ended(role, undefined),
-        (error: unknown) => {
-          this.#ended(role, error)
-          reject(error)
-        }
-      )
-      this.#tasks.push(ended)
+      const task: PartTask = { role, setup, port: port2 }
+      this.#parts?.run(task, { transferList: [port2] }).catch((error: unknown) => {
+        if (hasEnded) return // It had nothing more to do when the pool was taken down.
+        // The thread is gone without a last word.
+        this.#fail(new VarveError('STORE_THREAD_DIED', { thread: role }, { cause: error }))
+        reject(error)
+        ended()
+      })
     })
   }
 
@@ -185,14 +196,6 @@ class PiscinaThreads implements StoreThreads {
       default:
         return unreachable(message)
     }
-  }
-
-  /** A part's task is over. What it had to say came through its port, perhaps after this. */
-  #ended(role: Role, error: unknown): void {
-    if (this.#stopping && error === undefined) return
-    if (error === undefined) return
-    const cause = report(error).cause
-    this.#fail(new VarveError('STORE_THREAD_DIED', { thread: role }, { cause: new Error(cause) }))
   }
 
   #fail(error: VarveError): void {
