@@ -19,18 +19,19 @@ describe('the body of a batch', () => {
     expect(decodeBatch(new Uint8Array(0))).toEqual([])
   })
 
-  test.each<[string, (bytes: Uint8Array, view: DataView) => Uint8Array | undefined]>([
-    ['a cut end', bytes => bytes.subarray(0, -1)],
-    ['a size of 0, which would never end', (_, view) => void view.setInt32(0, 0)],
-    ['a size beyond the end', (_, view) => void view.setInt32(0, 1000)],
-    ['a negative body', (_, view) => void view.setInt32(16, -1)],
-    ['a body beyond the item', (_, view) => void view.setInt32(16, 7)],
-    ['properties that do not end with the item', (_, view) => void view.setInt16(22, 3)],
-    ['negative properties', (_, view) => void view.setInt16(22, -1)]
-  ])('with %s is refused', (_, change) => {
+  test.each<[string, string, (bytes: Uint8Array, view: DataView) => Uint8Array | undefined]>([
+    ['a cut end', 'the head is cut off', bytes => bytes.subarray(0, -1)],
+    ['a size of 0, which would never end', 'size', (_, view) => void view.setInt32(0, 0)],
+    ['a size beyond the end', 'size', (_, view) => void view.setInt32(0, 1000)],
+    ['a negative body', 'size of the body', (_, view) => void view.setInt32(16, -1)],
+    ['a body beyond the item', 'size of the body', (_, view) => void view.setInt32(16, 7)],
+    ['properties that do not end with the item', 'size of the properties', (_, view) => void view.setInt16(22, 3)],
+    ['negative properties', 'size of the properties', (_, view) => void view.setInt16(22, -1)]
+  ])('with %s is refused, naming the item and what is wrong with it', (_, reason, change) => {
     const bytes = encodeBatch(items)
     const changed = change(bytes, viewOf(bytes)) ?? bytes
-    expect(() => decodeBatch(changed)).toThrow(expect.objectContaining({ code: 'BATCH_INVALID' }))
+    const details = { item: changed === bytes ? 0 : 1, reason }
+    expect(() => decodeBatch(changed)).toThrow(expect.objectContaining({ code: 'BATCH_INVALID', details }))
   })
 
   test('of any bytes is items or BATCH_INVALID, never another failure', () => {

@@ -233,6 +233,34 @@ describe('locate', () => {
     }
   })
 
+  test('finds a record without topic broken, though its parts add up', () => {
+    const bytes = new Uint8Array([...vector.subarray(0, 94), ...vector.subarray(103)])
+    viewOf(bytes).setInt32(0, bytes.length)
+    viewOf(bytes).setInt8(93, 0)
+    expect(locate(viewOf(bytes), 0, bytes.length, new RecordPositions())).toBe(RECORD_BROKEN)
+  })
+
+  test('reads nothing after the range, whatever length the body claims', () => {
+    const bytes = new Uint8Array([...vector, ...vector])
+    for (const magic of [RECORD_MAGIC_V1, RECORD_MAGIC_V2]) {
+      for (let bodyBytes = 0; bodyBytes < 2 * vector.length; bodyBytes++) {
+        viewOf(bytes).setInt32(4, magic)
+        viewOf(bytes).setInt32(84, bodyBytes)
+        const shape = locate(guarded(bytes, 0, vector.length), 0, vector.length, new RecordPositions())
+        expect(shape).toBe(magic === RECORD_MAGIC_V1 && bodyBytes === 5 ? RECORD_WHOLE : RECORD_BROKEN)
+      }
+    }
+  })
+
+  test('reads nothing after the range of a record that is too small for its IPv6 hosts', () => {
+    const bytes = new Uint8Array([...vector, ...vector])
+    viewOf(bytes).setInt32(36, SYS_FLAG.BORN_HOST_V6 | SYS_FLAG.STORE_HOST_V6)
+    for (let size = RECORD_BYTES_MIN; size < vector.length; size++) {
+      viewOf(bytes).setInt32(0, size)
+      expect(locate(guarded(bytes, 0, size), 0, size, new RecordPositions())).toBe(RECORD_BROKEN)
+    }
+  })
+
   test('finds the blank, also when it takes the last 8 bytes', () => {
     const bytes = new Uint8Array(512)
     writeBlank(viewOf(bytes), 0, 512)
