@@ -216,7 +216,7 @@ export class KeyIndexFile {
 
   /**
    * Believes only the items of records below `durableUntil`, each checked, and builds the slots anew. Returns from where
-   * records must be put again, or undefined if the header does not fit the items and the file is of no use.
+   * records must be put again (the last item, if nothing is known to be durable or an item does not fit), or undefined if the header does not fit the items and the file is of no use.
    */
   rebuild(durableUntil: number): number | undefined {
     const bytes = this.#openBytes()
@@ -226,7 +226,7 @@ export class KeyIndexFile {
     let last = 0
     let lastPhysicalOffset = this.#header.beginPhysicalOffset
     let usedSlotCount = 0
-    let trusted = durableUntil
+    let cutShort = durableUntil === Number.POSITIVE_INFINITY
     const window = this.#window('forward')
     while (last + 1 < this.#items && window.find(last + 1)) {
       if (window.blank || window.physicalOffset >= durableUntil) break
@@ -236,7 +236,7 @@ export class KeyIndexFile {
         window.physicalOffset < lastPhysicalOffset ||
         window.previousItem !== head.getInt32(slotAt)
       ) {
-        trusted = lastPhysicalOffset
+        cutShort = true
         break
       }
       if (last === 0 && window.physicalOffset !== this.#header.beginPhysicalOffset) return undefined
@@ -248,7 +248,7 @@ export class KeyIndexFile {
     if (last === 0) return undefined
     this.#header.usedSlotCount = usedSlotCount
     this.#endAt(last)
-    return trusted
+    return cutShort ? lastPhysicalOffset : durableUntil
   }
 
   /** Publishes and lets go of the file; does not flush. */

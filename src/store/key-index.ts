@@ -12,8 +12,8 @@
  * Not here: one file (key-index-file.ts), queries (key-index-reader.ts), finding a record's keys (record-keys.ts).
  */
 import { basename, dirname, join } from 'node:path'
-import { assert, type Clock, VarveError } from '../base/index.ts'
-import { indexFileBytes } from '../layout/index.ts'
+import { assert, type Clock, PAGE_BYTES, VarveError } from '../base/index.ts'
+import { indexFileBytes, indexItemAt } from '../layout/index.ts'
 import type { Files } from './files.ts'
 import { createIndexFile, emptyAfter, type IndexFileHeader, KeyIndexFile, readIndexHeader } from './key-index-file.ts'
 import { IndexItemWindow } from './key-index-items.ts'
@@ -45,6 +45,7 @@ export interface KeyIndex {
   /**
    * After a crash of the system: believes only items of records below `durableUntil`, which a flush had covered, and
    * builds the slots anew from them. Returns from where records must be put again. Costs a scan of the newest file.
+   * `Infinity`, where no flush is known of (Apache RocketMQ crashed): believes the items as far as they fit together.
    */
   rebuildTo(durableUntil: number): number
   /** Deletes files, never the newest, that have only records below it. Returns how many. */
@@ -167,6 +168,7 @@ class IndexFiles implements KeyIndex {
       this.#dropNewest()
     }
     this.#end = this.#newest?.header.endPhysicalOffset ?? 0
+    if (trusted === Number.POSITIVE_INFINITY) trusted = this.#end
     return Math.min(trusted, this.#rebuildFrom ?? trusted)
   }
 
@@ -196,11 +198,33 @@ class IndexFiles implements KeyIndex {
     for (const [i, name] of names.entries()) {
       const sizeBytes = sizes[i]!
       if (sizeBytes === 0 || sizeBytes === fileBytes) continue
+      if (i === names.length - 1 && this.#isCut(sizeBytes, fileBytes)) {
+        this.#lengthen(name, fileBytes)
+        continue
+      }
       throw new VarveError('STORE_LAYOUT_FOREIGN', { path: this.#path(name), sizeBytes, expectedBytes: fileBytes })
     }
     // Made just before a crash, and never used.
     for (const [i, name] of names.entries()) if (sizes[i] === 0) this.#remove(name)
     return names.filter((_, i) => sizes[i] !== 0)
+  }
+
+  /**
+   * Where holes cannot be punched, the end of the newest file is cleared by cutting it off and lengthening the file
+   * again. A process may have died in between. Files of other settings do not end with a page.
+   */
+  #isCut(sizeBytes: number, fileBytes: number): boolean {
+    return sizeBytes < fileBytes && sizeBytes % PAGE_BYTES === 0 && sizeBytes >= indexItemAt(1, this.#options.slots)
+  }
+
+  #lengthen(name: string, fileBytes: number): void {
+    const file = this.#files.open(this.#path(name), 'write')
+    try {
+      file.setSize(fileBytes)
+      file.syncAll()
+    } finally {
+      file.close()
+    }
   }
 
   /** Of the files up to the first that is wrong: a header that cannot be, or records that other files have. */
