@@ -1,3 +1,4 @@
+/** The engine: what embedders, brokers and the threads of a store need of it. */
 export type { QueueSeed } from './dispatch.ts'
 export type { Files, MapperKind } from './files.ts'
 export { inlineThreads } from './inline-threads.ts'

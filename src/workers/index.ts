@@ -1,1 +1,2 @@
+/** Threads for the parts of a store. */
 export { piscinaThreads } from './store-threads.ts'
