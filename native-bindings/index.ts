@@ -23,12 +23,12 @@ export interface Native {
   /** Detaches the buffer, so that every view of it has length 0, and unmaps. Only in the thread that mapped. */
   unmap(buffer: ArrayBuffer): void
   /**
-   * Registers a mapping that mmap-io made, so that it can be named by address. It stays mapped until `disown`, even if
-   * JavaScript forgets it. Nothing but a whole mapping of mmap-io may be handed in.
+   * Maps the first `bytes` bytes of a file of which mmap-io has mapped the first, as mmap-io did: same file, same
+   * protection. `buffer` is mmap-io's and is detached, even if this fails; the result is unmapped by `unmap`. So V8 never
+   * learns the size that mmap-io would have told it. `file` must be the one that mmap-io was given. EINVAL, with the
+   * buffer left alone, if it shows no shared mapping; ENOTSUP outside of Linux.
    */
-  adopt(buffer: ArrayBuffer, writable: boolean, path: string): void
-  /** Detaches an adopted buffer and lets its file go. mmap-io gives the addresses back in a later turn of the event loop. */
-  disown(buffer: ArrayBuffer): void
+  widen(buffer: ArrayBuffer, file: number, bytes: number, writable: boolean, path: string): ArrayBuffer
   addressOf(bytes: Uint8Array): number
   /**
    * Makes the pages present and writable without changing a byte. False if the range is not mapped, or was released
@@ -144,8 +144,7 @@ function packageRoot(): string {
 const entryPoints: Record<keyof Native, true> = {
   map: true,
   unmap: true,
-  adopt: true,
-  disown: true,
+  widen: true,
   addressOf: true,
   prefault: true,
   syncRange: true,

@@ -8,8 +8,7 @@ namespace varve {
 // mappings.cc
 napi_value map_file(napi_env env, napi_callback_info info);
 napi_value unmap(napi_env env, napi_callback_info info);
-napi_value adopt(napi_env env, napi_callback_info info);
-napi_value disown(napi_env env, napi_callback_info info);
+napi_value widen(napi_env env, napi_callback_info info);
 napi_value address_of(napi_env env, napi_callback_info info);
 napi_value prefault(napi_env env, napi_callback_info info);
 napi_value sync_range(napi_env env, napi_callback_info info);

@@ -1,10 +1,9 @@
 // Mapping files, and everything that names a range of a mapping by its address.
 //
-// Who may unmap, and when: a mapping made here is an external ArrayBuffer. `unmap` detaches it first, so that no
-// JavaScript view reaches the range any more, and unmaps it then; a buffer that is garbage collected, or whose thread
-// ends, is unmapped by its finalizer. A mapping made by mmap-io is unmapped by mmap-io's own finalizer, some turns of
-// the event loop after `disown` detached it: until then its range keeps an empty anonymous mapping, so that the file is
-// let go at once and yet nothing else can come to lie there.
+// Who may unmap, and when: a mapping is an external ArrayBuffer. `unmap` detaches it first, so that no JavaScript view
+// reaches the range any more, and unmaps it then; a buffer that is garbage collected, or whose thread ends, is unmapped
+// by its finalizer. The same holds for what `widen` makes of a mapping of mmap-io's; the mapping that it starts from
+// stays mmap-io's own to unmap.
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -24,6 +23,11 @@
 
 namespace varve {
 
+// What the finalizer of an external ArrayBuffer needs; it outlives the mapping when `unmap` was called.
+struct External {
+  Mapping* mapping;
+};
+
 namespace {
 
 // The largest typed array of every Node version that is supported.
@@ -31,30 +35,10 @@ constexpr uint64_t kMappingBytesMax = uint64_t{1} << 32;
 // Between two steps a long pre-fault looks whether the mapping has been released.
 constexpr size_t kPrefaultStepBytes = size_t{2} << 20;
 
-// What the finalizer of an external ArrayBuffer needs; it outlives the mapping when `unmap` was called.
-struct External {
-  Mapping* mapping;
-};
-
-struct Adoption {
-  napi_env env;
-  Mapping* mapping;
-  // Keeps the buffer from being collected, and so mmap-io from unmapping, while the range is in the registry.
-  napi_ref buffer;
-};
-
 void finalize_external(napi_env, void*, void* hint) {
   auto* external = static_cast<External*>(hint);
   if (external->mapping != nullptr) Registry::shared().release(external->mapping);
   delete external;
-}
-
-// The thread ends without having called `disown`. Hooks run in reverse order, so this comes before mmap-io's own hook,
-// which was added when it mapped.
-void forget_adoption(void* data) {
-  auto* adoption = static_cast<Adoption*>(data);
-  Registry::shared().release(adoption->mapping);
-  delete adoption;
 }
 
 uintptr_t address_of_bytes(const void* data) { return reinterpret_cast<uintptr_t>(data); }
@@ -108,10 +92,62 @@ napi_value throw_unmapped(napi_env env) {
 }
 
 // The mapping whose bytes an ArrayBuffer shows, if this thread made it and nobody has released it.
-Mapping* mapping_of(napi_env env, const Bytes& bytes, bool adopted) {
+Mapping* mapping_of(napi_env env, const Bytes& bytes) {
   if (bytes.data == nullptr) return nullptr;
   Mapping* const mapping = Registry::shared().find(address_of_bytes(bytes.data), env);
-  return mapping != nullptr && mapping->adopted == adopted && mapping->bytes == bytes.length ? mapping : nullptr;
+  return mapping != nullptr && mapping->bytes == bytes.length ? mapping : nullptr;
+}
+
+// Throws and answers false unless the file has at least `bytes` bytes.
+bool reaches(napi_env env, int file, uint64_t bytes) {
+  struct stat facts;
+  if (fstat(file, &facts) != 0) {
+    throw_system(env, errno, "fstat");
+    return false;
+  }
+  if (static_cast<uint64_t>(facts.st_size) >= bytes) return true;
+  napi_throw_error(env, "ERR_VARVE_FILE_SHORT", "native-bindings: the file is shorter than the mapping asked for");
+  return false;
+}
+
+// Registers what has just been mapped, and makes the buffer that shows it.
+napi_value show(napi_env env, void* data, uint64_t bytes, bool writable, const std::string& path) {
+  Mapping* const mapping = Registry::shared().add(address_of_bytes(data), bytes, path, writable, env);
+  auto* external = new External{mapping};
+  mapping->external = external;
+  napi_value buffer = nullptr;
+  const napi_status status = create_external_buffer(env, data, bytes, finalize_external, external, &buffer);
+  if (status == napi_ok) return buffer;
+
+  // Whether the finalizer still runs differs between versions of Node; with nothing left to release both are right.
+  external->mapping = nullptr;
+  Registry::shared().release(mapping);
+  bool is_pending = false;
+  napi_is_exception_pending(env, &is_pending);
+  return is_pending ? nullptr : throw_system(env, ENOTSUP, "napi_create_external_arraybuffer");
+}
+
+// A second mapping of what is mapped at `from`, with the same file and protection, but `bytes` long.
+void* map_again(void* from, size_t bytes) {
+#ifdef __linux__
+  // An old length of 0 asks for a copy rather than a move; only a shared mapping can have one.
+  return mremap(from, 0, bytes, MREMAP_MAYMOVE);
+#else
+  errno = ENOTSUP;
+  return MAP_FAILED;
+#endif
+}
+
+// Empties and detaches a mapping that mmap-io made. mmap-io unmaps it in a later turn of the event loop: until then an
+// anonymous mapping keeps its place, so that the file is let go at once and yet nothing else can come to lie there. It
+// is readable: even a view that should not exist any more reads zeros. Throws and answers false if it fails.
+bool let_go(napi_env env, napi_value buffer, const Bytes& bytes) {
+  void* const emptied = mmap(bytes.data, bytes.length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  if (emptied == MAP_FAILED) throw_system(env, errno, "mmap");
+  // In any case: then mmap-io lets the file go, only later.
+  const bool is_detached = napi_detach_arraybuffer(env, buffer) == napi_ok;
+  if (!is_detached) throw_system(env, EBUSY, "napi_detach_arraybuffer");
+  return emptied != MAP_FAILED && is_detached;
 }
 
 }  // namespace
@@ -125,30 +161,12 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   if (bytes == 0) arguments.refuse("the length", "must be at least 1");
   if (!arguments.ok()) return nullptr;
 
-  struct stat facts;
-  if (fstat(file, &facts) != 0) return throw_system(env, errno, "fstat");
-  if (static_cast<uint64_t>(facts.st_size) < bytes) {
-    napi_throw_error(env, "ERR_VARVE_FILE_SHORT", "native-bindings: the file is shorter than the mapping asked for");
-    return nullptr;
-  }
-
+  if (!reaches(env, file, bytes)) return nullptr;
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   void* const data = mmap(nullptr, bytes, protection, MAP_SHARED, file, 0);
   if (data == MAP_FAILED) return throw_system(env, errno, "mmap");
 
-  Mapping* const mapping = Registry::shared().add(address_of_bytes(data), bytes, path, writable, false, env);
-  auto* external = new External{mapping};
-  mapping->origin = external;
-  napi_value buffer = nullptr;
-  const napi_status status = create_external_buffer(env, data, bytes, finalize_external, external, &buffer);
-  if (status == napi_ok) return buffer;
-
-  // Whether the finalizer still runs differs between versions of Node; with nothing left to release both are right.
-  external->mapping = nullptr;
-  Registry::shared().release(mapping);
-  bool is_pending = false;
-  napi_is_exception_pending(env, &is_pending);
-  return is_pending ? nullptr : throw_system(env, ENOTSUP, "napi_create_external_arraybuffer");
+  return show(env, data, bytes, writable, path);
 }
 
 napi_value unmap(napi_env env, napi_callback_info info) {
@@ -156,11 +174,11 @@ napi_value unmap(napi_env env, napi_callback_info info) {
   Bytes bytes;
   const napi_value buffer = arguments.array_buffer(0, "the buffer", &bytes);
   if (!arguments.ok()) return nullptr;
-  Mapping* const mapping = mapping_of(env, bytes, false);
+  Mapping* const mapping = mapping_of(env, bytes);
   if (mapping == nullptr) return throw_unmapped(env);
 
   // Detaching may run the finalizer: from here on the mapping is this function's to release.
-  auto* external = static_cast<External*>(mapping->origin);
+  External* const external = mapping->external;
   external->mapping = nullptr;
   if (napi_detach_arraybuffer(env, buffer) != napi_ok) {
     external->mapping = mapping;
@@ -170,50 +188,32 @@ napi_value unmap(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-napi_value adopt(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, 3);
-  Bytes bytes;
-  const napi_value buffer = arguments.array_buffer(0, "the buffer", &bytes);
-  const bool writable = arguments.boolean(1, "writable");
-  const std::string path = arguments.string(2, "the path");
-  const uintptr_t from = address_of_bytes(bytes.data);
-  if (from == 0 || bytes.length == 0 || from % page_bytes() != 0) {
+napi_value widen(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 5);
+  Bytes seed;
+  const napi_value seed_buffer = arguments.array_buffer(0, "the buffer", &seed);
+  const int file = arguments.file(1);
+  const uint64_t bytes = arguments.integer(2, "the length", kMappingBytesMax);
+  const bool writable = arguments.boolean(3, "writable");
+  const std::string path = arguments.string(4, "the path");
+  const uintptr_t from = address_of_bytes(seed.data);
+  if (bytes == 0) arguments.refuse("the length", "must be at least 1");
+  if (from == 0 || seed.length == 0 || from % page_bytes() != 0) {
     arguments.refuse("the buffer", "must show a mapping from its first page on");
-  } else if (Pin(from, bytes.length).held()) {
-    arguments.refuse("the buffer", "is registered already");
+  } else if (Pin(from, seed.length).held()) {
+    arguments.refuse("the buffer", "must be one that mmap-io made");
   }
   if (!arguments.ok()) return nullptr;
 
-  napi_ref reference = nullptr;
-  if (napi_create_reference(env, buffer, 1, &reference) != napi_ok) return throw_system(env, ENOMEM, "napi_create_reference");
-  Mapping* const mapping = Registry::shared().add(from, bytes.length, path, writable, true, env);
-  auto* adoption = new Adoption{env, mapping, reference};
-  mapping->origin = adoption;
-  napi_add_env_cleanup_hook(env, forget_adoption, adoption);
-  return nullptr;
-}
-
-napi_value disown(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, 1);
-  Bytes bytes;
-  const napi_value buffer = arguments.array_buffer(0, "the buffer", &bytes);
-  if (!arguments.ok()) return nullptr;
-  Mapping* const mapping = mapping_of(env, bytes, true);
-  if (mapping == nullptr) return throw_unmapped(env);
-
-  auto* adoption = static_cast<Adoption*>(mapping->origin);
-  napi_remove_env_cleanup_hook(env, forget_adoption, adoption);
-  Registry::shared().release(mapping);
-
-  // Replaced before it is detached: once detached, mmap-io may unmap the range, and something else may come to lie there.
-  // Readable, so that even a view that should not exist any more reads zeros.
-  void* const emptied = mmap(bytes.data, bytes.length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  const int error = emptied == MAP_FAILED ? errno : 0;
-  const napi_status detached = napi_detach_arraybuffer(env, buffer);
-  napi_delete_reference(env, adoption->buffer);
-  delete adoption;
-  if (detached != napi_ok) return throw_system(env, EBUSY, "napi_detach_arraybuffer");
-  if (error != 0) return throw_system(env, error, "mmap");
+  void* const data = map_again(seed.data, bytes);
+  const int error = errno;
+  // No shared mapping, so none of mmap-io's: it is left alone.
+  if (data == MAP_FAILED && error == EINVAL) return throw_system(env, error, "mremap");
+  // From here on the seed goes in any case: one that JavaScript forgets would keep the blocks of a removed file.
+  const bool is_gone = let_go(env, seed_buffer, seed);
+  if (data == MAP_FAILED) return throw_system(env, error, "mremap");
+  if (is_gone && reaches(env, file, bytes)) return show(env, data, bytes, writable, path);
+  munmap(data, bytes);
   return nullptr;
 }
 

@@ -20,8 +20,7 @@ struct EntryPoint {
 constexpr EntryPoint kEntryPoints[] = {
     {"map", map_file},
     {"unmap", unmap},
-    {"adopt", adopt},
-    {"disown", disown},
+    {"widen", widen},
     {"addressOf", address_of},
     {"prefault", prefault},
     {"syncRange", sync_range},

@@ -21,9 +21,9 @@ Registry& Registry::shared() {
   return *registry;
 }
 
-Mapping* Registry::add(uintptr_t from, size_t bytes, const std::string& path, bool writable, bool adopted,
+Mapping* Registry::add(uintptr_t from, size_t bytes, const std::string& path, bool writable,
                        const void* owner) {
-  auto* mapping = new Mapping(from, bytes, writable, adopted, owner);
+  auto* mapping = new Mapping(from, bytes, writable, owner);
   mapping->signal_entry = add_signal_entry(from, bytes, path.c_str());
   const std::lock_guard<std::mutex> lock(mutex_);
   mappings_[from] = mapping;
@@ -41,11 +41,6 @@ void Registry::release(Mapping* mapping) {
   mappings_.erase(mapping->from);
   remove_signal_entry(mapping->signal_entry);
   mapping->released = true;
-  if (mapping->adopted) {
-    unpinned_.wait(lock, [mapping] { return mapping->pins == 0; });
-    delete mapping;
-    return;
-  }
   if (mapping->pins > 0) return;  // The last `unpin` unmaps.
   lock.unlock();
   unmap(mapping);
@@ -65,12 +60,7 @@ Mapping* Registry::pin(uintptr_t from, size_t bytes) {
 void Registry::unpin(Mapping* mapping) {
   std::unique_lock<std::mutex> lock(mutex_);
   mapping->pins -= 1;
-  if (mapping->pins > 0) return;
-  if (mapping->adopted) {
-    unpinned_.notify_all();
-    return;
-  }
-  if (!mapping->released) return;
+  if (mapping->pins > 0 || !mapping->released) return;
   lock.unlock();
   unmap(mapping);
 }

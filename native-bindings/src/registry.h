@@ -10,7 +10,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -21,23 +20,23 @@
 
 namespace varve {
 
+struct External;
+
 struct Mapping {
   uintptr_t from;
   size_t bytes;
   bool writable;
-  // Made by somebody else, who also unmaps it: `release` only forgets it.
-  bool adopted;
   // The environment (thread) that made it; it alone may release it.
   const void* owner;
   uint32_t pins = 0;
   // Written under the lock of the registry; long calls look at it between steps without taking the lock.
   std::atomic<bool> released{false};
   SignalEntry* signal_entry = nullptr;
-  // What mappings.cc keeps beside it, by `adopted`: an External or an Adoption.
-  void* origin = nullptr;
+  // What mappings.cc keeps beside it.
+  External* external = nullptr;
 
-  Mapping(uintptr_t from_, size_t bytes_, bool writable_, bool adopted_, const void* owner_)
-      : from(from_), bytes(bytes_), writable(writable_), adopted(adopted_), owner(owner_) {}
+  Mapping(uintptr_t from_, size_t bytes_, bool writable_, const void* owner_)
+      : from(from_), bytes(bytes_), writable(writable_), owner(owner_) {}
 };
 
 class Registry {
@@ -45,13 +44,12 @@ class Registry {
   // One for the process, never destroyed: threads may outlive static destructors.
   static Registry& shared();
 
-  Mapping* add(uintptr_t from, size_t bytes, const std::string& path, bool writable, bool adopted, const void* owner);
+  Mapping* add(uintptr_t from, size_t bytes, const std::string& path, bool writable, const void* owner);
 
   // The mapping that starts at `from` and belongs to `owner`, or nullptr.
   Mapping* find(uintptr_t from, const void* owner);
 
-  // Takes the mapping out of the table. One of our own is unmapped, at once or by the last thread that pins it; for an
-  // adopted one this waits until nobody pins it. `mapping` is gone afterwards.
+  // Takes the mapping out of the table. It is unmapped at once, or by the last thread that pins it.
   void release(Mapping* mapping);
 
  private:
@@ -61,7 +59,6 @@ class Registry {
   void unpin(Mapping* mapping);
 
   std::mutex mutex_;
-  std::condition_variable unpinned_;
   std::map<uintptr_t, Mapping*> mappings_;
 };
 

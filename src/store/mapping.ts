@@ -1,9 +1,9 @@
 /**
  * The one door to mmap-io and to the native bindings: it picks how files are mapped, and hides which way it is.
  *
- * - `mmap-io` maps, and the native bindings do all the rest: its mappings are handed over to them, so that they can be
- *   named by address, released at once and named by the SIGBUS handler. It needs the native bindings. V8 counts its
- *   mappings as memory to be freed, so each one starts a garbage collection (native-bindings/README.md has figures).
+ * - `mmap-io` maps the first byte, the native bindings widen that mapping to its length and do all the rest: name it by
+ *   address, release it at once, name it in a SIGBUS. Were mmap-io to map the whole, V8 would take its bytes for memory
+ *   to be freed, and each segment would start a garbage collection (native-bindings/README.md has figures).
  * - `native`: the native bindings do everything.
  * - `plain`: nothing is mapped; Node's own `fs` reads and writes.
  *
@@ -14,12 +14,11 @@
  *
  * Not here: everything that needs no mapping (plain-files.ts, real-files.ts).
  */
-import { fstatSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { getSystemErrorName } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
 import { loadNative, type Native } from '../../native-bindings/index.ts'
-import { assert, errnoOf, GiB, systemError, VarveError } from '../base/index.ts'
+import { assert, errnoOf, systemError, VarveError } from '../base/index.ts'
 import type { MapperKind, Mapping, Prefault } from './files.ts'
 
 export type { Native }
@@ -57,9 +56,7 @@ export function chooseMapper(wanted: MapperKind | 'auto'): Mapper {
     const reason = wanted === 'auto' ? 'mmap-io and the native bindings are both built' : 'asked for by name'
     return { kind: 'mmap-io', reason, native, map: mapThroughMmapIo(mmapIo.map, native) }
   }
-  if (wanted === 'auto') {
-    return { kind: 'native', reason: `mmap-io does not load: ${mmapIo.reason}`, native, map: mapNatively(native) }
-  }
+  if (wanted === 'auto') return { kind: 'native', reason: mmapIo.reason, native, map: mapNatively(native) }
   throw new VarveError('NATIVE_UNAVAILABLE', { mapper: wanted, reason: mmapIo.reason })
 }
 
@@ -92,17 +89,15 @@ class FileMapping implements Mapping {
   readonly address: number
   readonly #path: string
   readonly #native: Native
-  readonly #unmap: (buffer: ArrayBuffer) => void
   #released = false
 
-  constructor(buffer: ArrayBuffer, path: string, native: Native, unmap: (buffer: ArrayBuffer) => void) {
+  constructor(buffer: ArrayBuffer, path: string, native: Native) {
     markAsUntransferable(buffer)
     this.bytes = new Uint8Array(buffer)
     this.view = new DataView(buffer)
     this.address = native.addressOf(this.bytes)
     this.#path = path
     this.#native = native
-    this.#unmap = unmap
   }
 
   resident(at: number, bytes: number): boolean {
@@ -120,7 +115,7 @@ class FileMapping implements Mapping {
     assert(!this.#released, 'a mapping is released once')
     this.#released = true
     try {
-      this.#unmap(this.bytes.buffer as ArrayBuffer) // Made of one in the constructor.
+      this.#native.unmap(this.bytes.buffer as ArrayBuffer) // Made of one in the constructor.
     } catch (error) {
       throw systemError(error, 'unmap', this.#path)
     }
@@ -128,15 +123,8 @@ class FileMapping implements Mapping {
 }
 
 function mapNatively(native: Native) {
-  return ({ file, path, bytes, mode }: MapRequest): Mapping => {
-    try {
-      const buffer = native.map(file, bytes, mode === 'write', path)
-      return new FileMapping(buffer, path, native, native.unmap)
-    } catch (error) {
-      if (errnoOf(error) !== 'ERR_VARVE_FILE_SHORT') throw systemError(error, 'map', path)
-      throw fileShort(path, bytes, error)
-    }
-  }
+  return (request: MapRequest): Mapping =>
+    mapWith(request, native, ({ file, path, bytes, mode }) => native.map(file, bytes, mode === 'write', path))
 }
 
 /** What is used of mmap-io. */
@@ -147,24 +135,23 @@ interface MmapIo {
   map(bytes: number, protection: number, flags: number, file: number): Buffer
 }
 
-/** It takes the length as a signed 32-bit number. */
-const MMAP_IO_BYTES_MAX = 2 * GiB - 1
-
 function mapThroughMmapIo(mmapIo: MmapIo, native: Native) {
-  const mapLarger = mapNatively(native)
-  return (request: MapRequest): Mapping => {
-    const { file, path, bytes, mode } = request
-    if (bytes > MMAP_IO_BYTES_MAX) return mapLarger(request)
-    assert(Number.isSafeInteger(bytes) && bytes > 0, 'a mapping has at least one byte')
-    try {
-      if (fstatSync(file).size < bytes) throw fileShort(path, bytes)
+  return (request: MapRequest): Mapping =>
+    mapWith(request, native, ({ file, path, bytes, mode }) => {
       const protection = mode === 'write' ? mmapIo.PROT_READ | mmapIo.PROT_WRITE : mmapIo.PROT_READ
-      const buffer = mmapIo.map(bytes, protection, mmapIo.MAP_SHARED, file).buffer as ArrayBuffer // Never a shared one.
-      native.adopt(buffer, mode === 'write', path)
-      return new FileMapping(buffer, path, native, native.disown)
-    } catch (error) {
-      throw systemError(withErrno(error), 'map', path)
-    }
+      const first = mmapIo.map(1, protection, mmapIo.MAP_SHARED, file).buffer as ArrayBuffer // Never a shared one.
+      return native.widen(first, file, bytes, mode === 'write', path)
+    })
+}
+
+function mapWith(request: MapRequest, native: Native, map: (request: MapRequest) => ArrayBuffer): Mapping {
+  const { path, bytes } = request
+  assert(Number.isSafeInteger(bytes) && bytes > 0, 'a mapping has at least one byte')
+  try {
+    return new FileMapping(map(request), path, native)
+  } catch (error) {
+    if (errnoOf(error) !== 'ERR_VARVE_FILE_SHORT') throw systemError(withErrno(error), 'map', path)
+    throw new VarveError('STORE_FILE_CHANGED', { operation: 'map', path, bytes }, { cause: error })
   }
 }
 
@@ -175,16 +162,13 @@ function withErrno(error: unknown): unknown {
   return Object.assign(new Error(String(error), { cause: error }), { code: getSystemErrorName(-Number(number)) })
 }
 
-function fileShort(path: string, bytes: number, cause?: unknown): VarveError {
-  return new VarveError('STORE_FILE_CHANGED', { operation: 'map', path, bytes }, { cause })
-}
-
 /** An optional dependency, bound to one Node version: that it is missing or does not load is an answer, not a failure. */
 function loadMmapIo(): { readonly map: MmapIo } | { readonly map: undefined; readonly reason: string } {
+  if (process.platform !== 'linux') return { map: undefined, reason: 'what mmap-io maps is widened on Linux only' }
   try {
     return { map: createRequire(import.meta.url)('mmap-io') as MmapIo }
   } catch (error) {
     const [firstLine = ''] = String(error instanceof Error ? error.message : error).split('\n')
-    return { map: undefined, reason: firstLine }
+    return { map: undefined, reason: `mmap-io does not load: ${firstLine}` }
   }
 }

@@ -17,7 +17,6 @@ import {
   statSync,
   unlinkSync
 } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import { errnoOf, systemError, VarveError } from '../base/index.ts'
 import { takeLock } from './file-lock.ts'
 import type { DiskSpace, FileFacts, FileLock, Files, MapperKind, Mapping, OpenFile } from './files.ts'
@@ -64,12 +63,7 @@ class RealFiles implements Files {
   }
 
   makeDirectory(path: string): void {
-    const facts = this.find(path)
-    if (facts?.isDirectory === true) return
-    const parent = dirname(resolve(path))
-    if (parent !== resolve(path)) this.makeDirectory(parent)
-    attempt('mkdir', path, () => mkdirSync(path))
-    this.syncDirectory(parent)
+    attempt('mkdir', path, () => mkdirSync(path, { recursive: true }))
   }
 
   open(path: string, mode: OpenMode): OpenFile {

@@ -39,7 +39,14 @@ describe('a mapping', () => {
     native.unmap(buffer)
     expect(codeOf(() => native.unmap(buffer))).toBe('ERR_VARVE_UNMAPPED')
     expect(codeOf(() => native.unmap(new ArrayBuffer(PAGE)))).toBe('ERR_VARVE_UNMAPPED')
-    expect(codeOf(() => native.disown(new ArrayBuffer(PAGE)))).toBe('ERR_VARVE_UNMAPPED')
+  })
+
+  test('is not widened: only one of mmap-io is', () => {
+    const { file, path } = fileOf(3 * PAGE)
+    const buffer = native.map(file, PAGE, true, path)
+    expect(codeOf(() => native.widen(buffer, file, 3 * PAGE, true, path))).toBe('ERR_VARVE_ARGUMENT')
+    expect(buffer.byteLength).toBe(PAGE)
+    native.unmap(buffer)
   })
 
   test('never reaches beyond the end of its file', () => {
@@ -217,7 +224,7 @@ describe('a range named by its address', () => {
 })
 
 describe('an argument', () => {
-  const { map, unmap, adopt, prefault, addressOf, allocate, readNoWait, crc32, crc32Many, lockFile } =
+  const { map, unmap, widen, prefault, addressOf, allocate, readNoWait, crc32, crc32Many, lockFile } =
     native as unknown as Record<string, (...values: unknown[]) => unknown> // So that wrong types can be handed in.
   const one = new Uint8Array(1)
 
@@ -233,7 +240,8 @@ describe('an argument', () => {
     ['a number for a boolean', () => map?.(1, 1, 1, 'x')],
     ['a path with a zero', () => map?.(1, 1, true, 'a\0b')],
     ['an array for a buffer', () => unmap?.(one)],
-    ['a heap buffer to adopt', () => adopt?.(new ArrayBuffer(100), true, 'x')],
+    ['a heap buffer to widen', () => widen?.(new ArrayBuffer(100), 1, 1, true, 'x')],
+    ['an empty buffer to widen', () => widen?.(new ArrayBuffer(0), 1, 1, true, 'x')],
     ['a buffer where bytes are wanted', () => addressOf?.(new ArrayBuffer(1))],
     ['bytes of another kind', () => addressOf?.(new Uint16Array(1))],
     ['an address below 0', () => prefault?.(-1, 1)],

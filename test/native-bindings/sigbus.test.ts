@@ -22,6 +22,36 @@ describe('a SIGBUS', () => {
     expect(signal).toBe('SIGBUS')
   })
 
+  test('from where another file was mapped before names the file that is mapped now', () => {
+    const { path } = fileOf(2 * PAGE)
+    const { signal, stdout, stderr } = inChild(`
+      native.installSigbusHandler()
+      const file = fs.openSync(${JSON.stringify(path)}, 'r+')
+      const map = (bytes, name) => {
+        const view = new Uint8Array(native.map(file, bytes, true, name))
+        return { view, address: native.addressOf(view) }
+      }
+      // Released in the order in which the new mapping takes the entry of the second, and leaves that of the first.
+      const second = map(${PAGE}, 'gone')
+      const first = map(${PAGE}, 'gone')
+      native.unmap(first.view.buffer)
+      native.unmap(second.view.buffer)
+      let now
+      let at
+      for (let round = 0; round < 100; round += 1) {
+        now = map(${2 * PAGE}, 'there')
+        at = first.address - now.address
+        if (at >= 0 && at < ${2 * PAGE}) break
+      }
+      fs.writeSync(1, String(at))
+      fs.ftruncateSync(file, 0)
+      now.view[at] = 1
+    `)
+    expect(['0', String(PAGE)]).toContain(stdout)
+    expect(stderr).toContain(`varve: SIGBUS at byte ${stdout} of there: the mapped file was shortened`)
+    expect(signal).toBe('SIGBUS')
+  })
+
   test('that was sent rather than raised names no file', () => {
     const { path } = fileOf(PAGE)
     const { signal, stderr } = inChild(`
