@@ -40,21 +40,29 @@ export class Model {
     this.#recordChecksum = recordChecksum
   }
 
-  /** Puts the messages of one step in their places, and says where the first went. */
-  append(step) {
-    const { messages } = step
-    this.#until = this.placeOf(step)
+  /**
+   * Puts the messages of one step in their places, and says where the first went.
+   * @param {object} step
+   * @param {number} [at] one of `placesOf(step)`; by default the first
+   */
+  append(step, at = this.placesOf(step)[0]) {
+    this.#until = at
     const first = this.records.length
-    for (const message of messages) this.#place(message)
+    for (const message of step.messages) this.#place(message)
     const { physicalOffset, queueOffset } = this.records[first]
     return { physicalOffset, queueOffset, sizeBytes: this.#until - physicalOffset }
   }
 
-  /** Where the first message of a step would go: all of them lie in one segment. */
-  placeOf({ messages }) {
+  /**
+   * Where the first message of a step may go: all of them lie in one segment. The format leaves a writer free to close a
+   * segment early; Varve does where a record would not fit if all of its text took three bytes a character.
+   */
+  placesOf({ messages }) {
     const stepBytes = messages.reduce((sum, message) => sum + this.#recordBytes(message), 0)
+    const stepBytesMax = messages.reduce((sum, message) => sum + this.#recordBytes(message) + slackBytes(message), 0)
     const rest = this.#segmentBytes - (this.#until % this.#segmentBytes)
-    return stepBytes + BLANK_BYTES_MIN > rest ? this.#until + rest : this.#until
+    const here = stepBytes + BLANK_BYTES_MIN <= rest ? [this.#until] : []
+    return stepBytesMax + BLANK_BYTES_MIN <= rest ? here : [...here, this.#until + rest]
   }
 
   /** A process killed between closing a segment and using the next leaves its log ending at the start of that next one. */
@@ -171,15 +179,15 @@ export function differences(model, listed) {
 
   const withoutTags = !listed.some(({ kind, tagsCode }) => kind === 'entry' && tagsCode !== undefined)
   const compared = line => (withoutTags && line.kind === 'entry' ? { ...line, tagsCode: undefined } : line)
-  const wanted = new Set(lines.map(line => JSON.stringify(compared(line))))
   // A queue may be known without holding anything: one whose only messages are prepared or rolled back.
   const shown = listed.filter(
     ({ kind, max }) => ['record', 'entry', 'key'].includes(kind) || (kind === 'queue' && max > 0)
   )
-  const found = new Set(shown.map(line => JSON.stringify(canonical(line))))
-  for (const line of wanted) if (!found.has(line)) wrong.push(`missing ${line}`)
-  for (const line of found) if (!wanted.has(line)) wrong.push(`surplus ${line}`)
-  if (shown.length !== found.size) wrong.push(`${shown.length - found.size} lines are listed twice`)
+  const wanted = new Map(lines.map(line => [subjectOf(line), compared(line)]))
+  const found = new Map(shown.map(line => [subjectOf(line), canonical(line)]))
+  if (found.size !== shown.length) wrong.push(`${shown.length - found.size} lines are listed twice`)
+  for (const [subject, line] of wanted) wrong.push(...differingFields(subject, line, found.get(subject)))
+  for (const subject of found.keys()) if (!wanted.has(subject)) wrong.push(`${subject} should not be there`)
 
   const times = listed.filter(({ kind }) => kind === 'time')
   if (times.length === 0 && model.records.length > 0) wrong.push('no offset was looked up by time')
@@ -196,6 +204,31 @@ export function differences(model, listed) {
   const inLogOrder = [...storedAtMs.entries()].sort(([a], [b]) => a - b).map(([, time]) => time)
   if (inLogOrder.some((time, index) => index > 0 && time < inLogOrder[index - 1])) wrong.push('store times go back')
   return wrong
+}
+
+/** What a writer may set aside beyond the record: for IPv6 addresses, the long topic, a checksum, and text of three bytes a character. */
+function slackBytes({ properties }) {
+  const units = Object.entries(properties).reduce((sum, [name, value]) => sum + name.length + value.length + 2, 16)
+  return 2 * 12 + 1 + RECORD_CHECKSUM_BYTES + 3 * units
+}
+
+/** What a line is about; the rest of it is what it says. */
+function subjectOf({ kind, topic, queueId, queueOffset, physicalOffset, key }) {
+  const subjects = {
+    record: () => `record at ${physicalOffset}`,
+    queue: () => `queue ${topic}/${queueId}`,
+    entry: () => `entry ${queueOffset} of ${topic}/${queueId}`,
+    key: () => `key ${key} of ${topic}`
+  }
+  return subjects[kind]()
+}
+
+function differingFields(subject, wanted, found) {
+  if (found === undefined) return [`${subject} is missing`]
+  return [...new Set([...Object.keys(wanted), ...Object.keys(found)])].flatMap(name => {
+    const [is, shouldBe] = [found[name], wanted[name]].map(value => JSON.stringify(value))
+    return is === shouldBe ? [] : [`${subject}: ${name} is ${is}, should be ${shouldBe}`]
+  })
 }
 
 /** One order of fields and one way of writing an address, whoever printed the line. */

@@ -1,5 +1,6 @@
 /**
- * The compatibility suite: `npm run test:compat -- [--short] [--version 5.5.0 | 5.3.3 | both] [--only TEXT] [--keep]`.
+ * The compatibility suite: `npm run test:compat -- [--short] [--version 5.5.0 | 5.3.3 | both] [--only TEXT] [--keep]
+ * [--mapper mmap-io | native | plain] [--threads workers | none]`; the last two choose how Varve's side works.
  *
  * Varve and Apache RocketMQ's own store write and read the same directories, in both directions, closed and killed, and
  * in turns. Each listing is compared, message by message, with what the history of appends says must be there
@@ -25,6 +26,8 @@ const { values: options } = parseArgs({
     short: { type: 'boolean', default: false },
     version: { type: 'string' },
     only: { type: 'string' },
+    mapper: { type: 'string' },
+    threads: { type: 'string' },
     keep: { type: 'boolean', default: false }
   }
 })
@@ -107,7 +110,8 @@ async function run(scenario, { version, place, seed }) {
 function acknowledgedWrongly(model, steps, acknowledged) {
   const wrong = []
   for (const [step, line] of acknowledged.entries()) {
-    const { physicalOffset, queueOffset, sizeBytes } = model.append(steps[step])
+    const at = model.placesOf(steps[step]).find(place => place === line.physicalOffset)
+    const { physicalOffset, queueOffset, sizeBytes } = model.append(steps[step], at)
     if (
       line.step !== step ||
       line.physicalOffset !== physicalOffset ||
@@ -126,19 +130,24 @@ function acknowledgedWrongly(model, steps, acknowledged) {
 function takeUnacknowledged(model, steps, listed) {
   const places = new Set(listed.filter(({ kind }) => kind === 'record').map(({ physicalOffset }) => physicalOffset))
   for (const step of steps) {
-    if (!places.has(model.placeOf(step))) break
-    model.append(step)
+    const at = model.placesOf(step).find(place => places.has(place))
+    if (at === undefined) break
+    model.append(step, at)
   }
   model.continueFrom(listed.find(({ kind }) => kind === 'log').until)
 }
 
 function sidesOf({ version, directory, flags, crashes }) {
   const varveScript = fileURLToPath(new URL('varve-store.mjs', import.meta.url))
+  const { mapper, threads } = options
   const store = { dir: directory, ...flags }
   // By default Apache drops its index after a crash and rebuilds only what it replays; so told, it rebuilds all of it.
   const apacheStore = { ...store, indexSafe: crashes }
   const runVarve = (verb, more, { mayEnd = [0], ...options } = {}) =>
-    linesOf(process.execPath, [varveScript, verb, ...commandLine({ ...store, ...more })], { mayEnd, ...options })
+    linesOf(process.execPath, [varveScript, verb, ...commandLine({ ...store, mapper, threads, ...more })], {
+      mayEnd,
+      ...options
+    })
   const killed = (end, stepCount) => (end === 'killed' ? { killAfterLines: stepCount >> 1 } : {})
   return {
     varve: {

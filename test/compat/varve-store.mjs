@@ -116,8 +116,15 @@ async function listLog() {
       at = (Math.floor(at / segmentBytes) + 1) * segmentBytes // The blank at the end of a segment.
       continue
     }
-    const { body, ...fields } = message
-    print('record', { ...fields, bodyBytes: body.length, bodyHash: createHash('sha256').update(body).digest('hex') })
+    const { body, tag, keys, properties, ...fields } = message // These are worked out when asked for.
+    print('record', {
+      ...fields,
+      tag,
+      keys,
+      properties,
+      bodyBytes: body.length,
+      bodyHash: createHash('sha256').update(body).digest('hex')
+    })
     if (!keysOfTopic.has(message.topic)) keysOfTopic.set(message.topic, new Set())
     for (const key of searchable(message)) keysOfTopic.get(message.topic).add(key)
     at += message.sizeBytes
@@ -170,5 +177,15 @@ function timesAround(storedAtMs) {
 /** Written at once: what stands in a buffer of Node would die with the process. */
 function print(kind, fields) {
   const line = Buffer.from(`${JSON.stringify({ kind, ...fields })}\n`)
-  for (let at = 0; at < line.length; ) at += writeSync(1, line, at)
+  for (let at = 0; at < line.length; ) at += writeSome(line.subarray(at))
+}
+
+function writeSome(bytes) {
+  try {
+    return writeSync(1, bytes)
+  } catch (error) {
+    if (error.code !== 'EAGAIN') throw error
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1) // The reader is behind; give it a millisecond.
+    return 0
+  }
 }
