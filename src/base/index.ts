@@ -12,6 +12,7 @@ export {
   systemError,
   VarveError
 } from './errors.ts'
+export { errorsDocument } from './errors-document.ts'
 export { type Hash, openHash, type RunningHash } from './hash.ts'
 export {
   jsonLine,
