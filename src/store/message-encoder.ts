@@ -7,7 +7,6 @@
  *
  * Not here: where the record goes (commit-log.ts), its queue offset (topics.ts).
  */
-import { crc32 } from 'node:zlib'
 import { assert, VarveError } from '../base/index.ts'
 import {
   checkPropertiesSize,
@@ -34,6 +33,7 @@ import {
   writeText
 } from '../layout/index.ts'
 import type { HostAddress, MessageInput } from '../model/index.ts'
+import { checksum } from './checksum.ts'
 import type { Topic } from './topics.ts'
 
 const INT32_MAX = 0x7fffffff
@@ -152,7 +152,7 @@ export class MessageEncoder {
   close({ bytes, view }: Window, at: number, totalBytes: number, body: Uint8Array | string): void {
     // Text has just been encoded into the window; bytes are read where the caller has them, in warm memory.
     const { bodyAt, bodyBytes } = this.#positions
-    const crc = crc32(typeof body === 'string' ? bytes.subarray(bodyAt, bodyAt + bodyBytes) : body)
+    const crc = typeof body === 'string' ? checksum(bytes, bodyAt, bodyAt + bodyBytes) : checksum(body, 0, body.length)
     closeRecord(view, at, totalBytes, crc)
     if (totalBytes !== 0 && this.#options.recordChecksum) writeRecordChecksum(bytes, at, totalBytes)
   }
