@@ -5,13 +5,17 @@
  * yesterday's code. The output has a folder of its own, so that a build of the package changes nothing under a run.
  * Everything else is in main.ts.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
 // The compiler speaks on stdout; with --json only the reports may.
-execFileSync(process.execPath, [tsc, '-p', 'tsconfig.bench.json'], { cwd: root, stdio: ['ignore', 2, 2] })
-
-const { main } = await import(new URL('../dist-bench/bench/main.js', import.meta.url).href)
-process.exitCode = await main(process.argv.slice(2))
+const compiled = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.bench.json'], { cwd: root, stdio: ['ignore', 2, 2] })
+if (compiled.status === 0) {
+  const { main } = await import(new URL('../dist-bench/bench/main.js', import.meta.url).href)
+  process.exitCode = await main(process.argv.slice(2))
+} else {
+  process.stderr.write('the sources do not compile, so no benchmark ran\n')
+  process.exitCode = 1
+}
