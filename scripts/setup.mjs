@@ -5,9 +5,9 @@
  * is remembered in `node_modules/.varve-setup.json`, so that a new `npm ci` forgets it. Runs on bare Node, before any
  * dependency exists, and uses nothing of the user's npm settings except the way to the registry.
  *
- * Native code is an optimisation: when it cannot be built, one line says why, the engine maps less or not at all, and
- * the failure is not tried again until something changes. With `--dev` (tests, CI) a failure of our own bindings ends
- * the set-up, and what failed earlier is tried again.
+ * Native code is an optimisation: when it cannot be built, one line says why, the engine maps its files another way or
+ * not at all, and the failure is not tried again until something changes. With `--dev` (tests, CI) a failure of our own
+ * bindings ends the set-up, and what failed earlier is tried again.
  *
  * In a published package nothing but the native bindings is made: the rest is in it.
  */
@@ -99,7 +99,7 @@ function buildNativeBindings({ dev }) {
   const result = step('building native bindings', () => run(process.execPath, [script]))
   if (!result.ok && dev) throw new SetupFailed(`the native bindings did not build\n${result.output}`)
   writeStamp({ nativeBindings: result.ok ? { key } : { key, failure: lastLine(result.output) } })
-  if (!result.ok) say(`  not built, Varve uses mmap-io or plain files: ${lastLine(result.output)}\n`)
+  if (!result.ok) say(`  not built, so Varve reads and writes files without mapping them: ${lastLine(result.output)}\n`)
 }
 
 /** mmap-io is bound to one Node version and is built beside what other versions left. */
