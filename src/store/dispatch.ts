@@ -12,24 +12,12 @@
  * Not here: how entries reach their files (queue-stage.ts), the index files (key-index.ts), the thread
  * (workers/dispatcher.ts).
  */
-import { assert, type Clock, MiB, type PhysicalOffset } from '../base/index.ts'
-import {
-  BLANK_MAGIC,
-  locate,
-  RECORD_BLANK,
-  RECORD_HEAD,
-  RECORD_MAGIC_V1,
-  RECORD_MAGIC_V2,
-  RECORD_WHOLE,
-  RecordPositions,
-  SCHEDULE_TOPIC,
-  SYS_FLAG,
-  scheduleDueAt,
-  tagsCodeOf
-} from '../layout/index.ts'
+import { assert, type Clock, MiB } from '../base/index.ts'
+import { type RecordPositions, SCHEDULE_TOPIC, SYS_FLAG, scheduleDueAt, tagsCodeOf } from '../layout/index.ts'
 import type { Files } from './files.ts'
 import { forEachKeyHash, type KeyIndex } from './key-index.ts'
 import { LogReader } from './log-reader.ts'
+import { LogWalk } from './log-walk.ts'
 import { type Progress, SLOT } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import { QueueFiles } from './queue-files.ts'
@@ -46,8 +34,8 @@ export interface DispatchOptions {
   readonly segmentBytes: number
   readonly queueFileEntries: number
   readonly openFilesMax: number
-  /** Up to where the log may be dispatched: everything appended, or only what is flushed. */
-  readonly follow: 'appended' | 'flushed'
+  /** Up to where the log may be dispatched: everything appended, only what is flushed, or a fixed end. */
+  readonly follow: 'appended' | 'flushed' | number
   readonly delayLevelsMs: readonly number[]
   /** Whether a missing queue offset becomes an entry that readers pass over, instead of ending the dispatch. */
   readonly fillHoles: boolean
@@ -84,11 +72,10 @@ export class Dispatcher {
   readonly #index: KeyIndex | undefined
   readonly #counts: QueueCounts
   readonly #topics = new TopicTable()
-  readonly #positions = new RecordPositions()
+  readonly #walk: LogWalk
   readonly #scheduleTopic: DispatchTopic
   /** Store time of the last record dispatched. */
   #storedAtMs = 0
-  #at: number
   #written: number
   #fulfilled: number
 
@@ -114,7 +101,11 @@ export class Dispatcher {
     this.#queueFiles = new QueueFiles(files, { ...options, mode: 'write', openMax: options.openFilesMax })
     this.#stage = new QueueStage(this.#queueFiles, world.counts, world.clock, options.queueFileEntries)
     this.#scheduleTopic = this.#topics.open(SCHEDULE_TOPIC)
-    this.#at = from
+    this.#walk = new LogWalk(this.#reader, from, {
+      segmentBytes: options.segmentBytes,
+      visit: (bytes, positions) => this.#record(bytes, positions),
+      onDamage: world.events.damaged
+    })
     this.#written = from
     this.#fulfilled = world.progress.count(SLOT.queuesWrittenRequests)
     for (const queue of queues) this.announce(queue)
@@ -136,7 +127,7 @@ export class Dispatcher {
   }
 
   get dispatchedUntil(): number {
-    return this.#at
+    return this.#walk.at
   }
 
   /** Every queue that exists, with the offset its next message gets. */
@@ -148,10 +139,10 @@ export class Dispatcher {
   step(): number {
     const limit = this.#limit()
     try {
-      if (this.#at < limit) this.#dispatch(limit, this.#at + STEP_BYTES)
+      if (this.#walk.at < limit) this.#walk.run(limit, this.#walk.at + STEP_BYTES)
       const waitMs = this.#writeOut()
       this.#progress.clearBits(SLOT.diskFull, DISK_FULL_FOR_QUEUES)
-      return this.#at < limit ? 0 : waitMs
+      return this.#walk.at < limit ? 0 : waitMs
     } catch (error) {
       if (!isDiskFull(error)) throw error
       this.#progress.setBits(SLOT.diskFull, DISK_FULL_FOR_QUEUES)
@@ -162,7 +153,7 @@ export class Dispatcher {
   }
 
   hasWork(): boolean {
-    return this.#at < this.#limit() || this.#progress.count(SLOT.writeQueuesNow) !== this.#fulfilled
+    return this.#walk.at < this.#limit() || this.#progress.count(SLOT.writeQueuesNow) !== this.#fulfilled
   }
 
   /** Store time of the last record dispatched; 0 before the first. */
@@ -183,7 +174,9 @@ export class Dispatcher {
   }
 
   #limit(): number {
-    return this.#progress.position(this.#options.follow === 'appended' ? SLOT.appended : SLOT.flushed, this.#at)
+    const { follow } = this.#options
+    if (typeof follow === 'number') return follow
+    return this.#progress.position(follow === 'appended' ? SLOT.appended : SLOT.flushed, this.#walk.at)
   }
 
   #writeOut(): number {
@@ -199,38 +192,12 @@ export class Dispatcher {
 
   #publish(): void {
     this.#index?.publish()
-    this.#progress.publish(SLOT.dispatched, this.#at)
-    const written = this.#stage.writtenUntil(this.#at)
+    this.#progress.publish(SLOT.dispatched, this.#walk.at)
+    const written = this.#stage.writtenUntil(this.#walk.at)
     assert(written >= this.#written, 'the written position does not go back')
     this.#written = written
     this.#progress.publish(SLOT.queuesWritten, written)
     if (this.#stage.isEmpty) this.#progress.queuesWrittenAtMs = this.#storedAtMs
-  }
-
-  /** Dispatches until `until`, where a record ends, or until it has passed `enough`. */
-  #dispatch(until: number, enough: number): void {
-    const { segmentBytes } = this.#options
-    const positions = this.#positions
-    let bytesMin = 0
-    while (this.#at < until && this.#at < enough) {
-      const segmentEnd = nextSegment(this.#at, segmentBytes)
-      this.#reader.cover(this.#at, until, bytesMin)
-      const { bytes, view, base, until: covered } = this.#reader
-      let shape: number = RECORD_WHOLE
-      while (this.#at < covered && this.#at < enough) {
-        shape = locate(view, this.#at - base, covered - base, positions)
-        if (shape !== RECORD_WHOLE) break
-        this.#record(bytes, positions)
-        this.#at += positions.totalBytes
-        bytesMin = 0
-      }
-      if (shape === RECORD_BLANK) this.#at = segmentEnd
-      else if (shape !== RECORD_WHOLE) {
-        // Where files are not mapped the record may only go on beyond the buffer: look again with all of the rest.
-        if (covered < Math.min(until, segmentEnd) && bytesMin === 0) bytesMin = Math.min(until, segmentEnd) - this.#at
-        else this.#passDamage(view, base, covered)
-      }
-    }
   }
 
   #record(bytes: Uint8Array, positions: RecordPositions): void {
@@ -239,7 +206,7 @@ export class Dispatcher {
     if (transaction === 0 || transaction === SYS_FLAG.TRANSACTION_COMMIT) this.#enqueue(topic, bytes, positions)
     this.#storedAtMs = positions.storedAtMs
     if (this.#index !== undefined && transaction !== SYS_FLAG.TRANSACTION_ROLLBACK) {
-      forEachKeyHash(bytes, positions, this.#index, this.#at)
+      forEachKeyHash(bytes, positions, this.#index, this.#walk.at)
     }
   }
 
@@ -253,7 +220,7 @@ export class Dispatcher {
     if (topic === this.#scheduleTopic) {
       tagsCode = scheduleDueAt(bytes, positions, this.#options.delayLevelsMs) ?? tagsCode
     }
-    this.#stage.add(queue, this.#at, positions.totalBytes, tagsCode)
+    this.#stage.add(queue, this.#walk.at, positions.totalBytes, tagsCode)
   }
 
   #newTopic(bytes: Uint8Array, { topicAt, topicBytes }: RecordPositions): DispatchTopic {
@@ -280,38 +247,4 @@ export class Dispatcher {
     this.#stage.skipTo(queue, offset)
     this.#counts.publish(queue.index, offset)
   }
-
-  /** Goes on after a damaged stretch: at the next record that is whole and stands where it says. */
-  #passDamage(view: DataView, base: number, until: number): void {
-    const from = this.#at
-    this.#at = base + findRecord(view, from - base + 1, until - base, base)
-    this.#events.damaged({
-      from: from as PhysicalOffset,
-      until: this.#at as PhysicalOffset,
-      reason: 'no valid record'
-    })
-  }
-}
-
-const nextSegment = (position: number, segmentBytes: number): number =>
-  position - (position % segmentBytes) + segmentBytes
-
-/**
- * The first position from `from` on where a whole record, or the blank that closes a segment, stands in its own place;
- * `until` if there is none. `base` is the position in the log of the first byte of the view.
- */
-export function findRecord(view: DataView, from: number, until: number, base: number): number {
-  const { magic, physicalOffset } = RECORD_HEAD.at
-  const positions = new RecordPositions()
-  const last = Math.min(until, view.byteLength) - RECORD_HEAD.sizeBytes
-  for (let at = from; at <= last; at++) {
-    const found = view.getInt32(at + magic)
-    if (found !== RECORD_MAGIC_V1 && found !== RECORD_MAGIC_V2) {
-      if (found === BLANK_MAGIC && view.getInt32(at) === view.byteLength - at) return at
-      continue
-    }
-    if (view.getInt32(at + physicalOffset) * 2 ** 32 + view.getUint32(at + physicalOffset + 4) !== base + at) continue
-    if (locate(view, at, until, positions) === RECORD_WHOLE) return at
-  }
-  return until
 }

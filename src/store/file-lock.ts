@@ -33,6 +33,16 @@ export function takeLock(path: string, native: Native | undefined): FileLock {
   }
 }
 
+/**
+ * Who holds the lock, found out without taking it or opening the file; undefined if nobody does. Outside of Linux only
+ * holders without the native bindings are seen.
+ */
+export function lockHolder(path: string): number | undefined {
+  const holder = readHolder(holderPathOf(path))
+  if (holder !== undefined && isAlive(holder)) return holder.pid
+  return recordHolderOf(path)
+}
+
 function lockByRecord(path: string, native: Native): () => void {
   const { file, holderPid } = native.lockFile(path)
   if (file === undefined) throw lockedBy(path, holderPid)

@@ -6,6 +6,7 @@
  */
 import { MiB, openHash, unreachable } from '../base/index.ts'
 import type { Files } from './files.ts'
+import { type IndexRequest, indexLog } from './index-log.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
 import { segmentPath } from './paths.ts'
 import type { ColdRange, FetchedRange } from './queue-reader.ts'
@@ -13,6 +14,8 @@ import { saveQueueTable } from './sidecar.ts'
 
 export type Job =
   | { readonly type: 'scan'; readonly request: ScanRequest }
+  /** Puts the keys of records into the index; one such job at a time, while nobody else has the index open. */
+  | { readonly type: 'index'; readonly request: IndexRequest }
   | { readonly type: 'fetch'; readonly ranges: readonly ColdRange[] }
   /** Makes the files derived from the log durable, then the table that says so. */
   | { readonly type: 'saveQueues'; readonly directory: string; readonly table: Uint8Array }
@@ -30,6 +33,7 @@ export type Job =
 
 export interface JobResults {
   scan: SegmentScan
+  index: undefined
   fetch: FetchedRange[]
   saveQueues: undefined
   hash: bigint
@@ -39,11 +43,6 @@ export interface JobResults {
 
 export type RunJob = <T extends Job['type']>(job: Extract<Job, { type: T }>) => Promise<JobResults[T]>
 
-export interface ScanJobs {
-  /** Scans side by side where there are threads for it. */
-  scan(requests: readonly ScanRequest[]): Promise<SegmentScan[]>
-}
-
 const COPY_BYTES = 4 * MiB
 const HASH_BYTES = 1 * MiB
 
@@ -51,6 +50,8 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
   switch (job.type) {
     case 'scan':
       return scanSegment(files, job.request)
+    case 'index':
+      return indexLog(files, job.request)
     case 'fetch':
       return job.ranges.map(range => fetchRange(files, range))
     case 'saveQueues':

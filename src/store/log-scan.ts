@@ -24,9 +24,9 @@ import {
   verifyRecordChecksum
 } from '../layout/index.ts'
 import { checksums } from './checksum.ts'
-import { findRecord } from './dispatch.ts'
 import type { Files } from './files.ts'
 import { LogReader } from './log-reader.ts'
+import { findRecord } from './log-walk.ts'
 import { segmentPath } from './paths.ts'
 import type { DamagedRange } from './store-api.ts'
 

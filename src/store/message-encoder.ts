@@ -95,6 +95,18 @@ export class MessageEncoder {
     return sizeOfRecord(HOST_BYTES_V6, HOST_BYTES_V6, bodyBytesMax, 2, topic.bytes.length, propertyBytes)
   }
 
+  /** The same with every text counted, which is slower: for what would not fit if its texts were as long as they can be. */
+  bytesCounted({ body, properties, tag, keys }: MessageInput, topic: Topic): number {
+    let propertyBytes = RECORD_CHECKSUM_BYTES + PROPERTY.TAGS.length + PROPERTY.KEYS.length + 5
+    if (properties instanceof Uint8Array) propertyBytes += properties.length
+    else if (properties !== undefined)
+      for (const name in properties) propertyBytes += textBytes(name) + textBytes(properties[name] as string) + 2 // Own names of a record of strings.
+    if (tag !== undefined) propertyBytes += textBytes(tag)
+    if (keys !== undefined) propertyBytes += textBytes(typeof keys === 'string' ? keys : keys.join(KEY_SEPARATOR))
+    const bodyBytes = typeof body === 'string' ? textBytes(body) : body.length
+    return sizeOfRecord(HOST_BYTES_V6, HOST_BYTES_V6, bodyBytes, 2, topic.bytes.length, propertyBytes)
+  }
+
   /**
    * Writes the record at `at` and returns its size; it begins to exist with `close`.
    * @throws VarveError MESSAGE_INVALID, MESSAGE_PROPERTY_INVALID, MESSAGE_PROPERTIES_TOO_LARGE

@@ -9,7 +9,6 @@ import { CheckpointFile, readCheckpoint } from './checkpoint.ts'
 import { CommitLog } from './commit-log.ts'
 import type { Files } from './files.ts'
 import { Gap } from './gap.ts'
-import type { ScanJobs } from './jobs.ts'
 import { LogSegments, listSegments } from './log-segments.ts'
 import { MessageEncoder } from './message-encoder.ts'
 import { type ResolvedOptions, resolveOptions, SIZES_DEFAULT } from './options.ts'
@@ -29,10 +28,17 @@ import { QueueFiles } from './queue-files.ts'
 import { QueueMinimum } from './queue-minimum.ts'
 import { QueueReader } from './queue-reader.ts'
 import { type Recovered, Recovery } from './recovery.ts'
-import { currentBootId, ownerToken, parseQueueTable, readState, StateFile, saveQueueTable } from './sidecar.ts'
+import {
+  currentBootId,
+  encodeQueueTable,
+  ownerToken,
+  parseQueueTable,
+  readState,
+  StateFile,
+  saveQueueTable
+} from './sidecar.ts'
 import { OpenStore } from './store.ts'
 import type { Store, StoreOptions } from './store-api.ts'
-import { openIndex } from './store-parts.ts'
 import type { QueueTableBytes, StoreThreads, ThreadSetup } from './threads.ts'
 import { Topics } from './topics.ts'
 
@@ -86,21 +92,8 @@ function makeRoot(files: Files, { directory, create }: ResolvedOptions): void {
   if (found === undefined) files.makeDirectory(directory)
 }
 
-async function recover(files: Files, threads: StoreThreads, options: ResolvedOptions): Promise<Recovered> {
-  const jobs: ScanJobs = {
-    scan: requests => Promise.all(requests.map(request => threads.runJob({ type: 'scan', request })))
-  }
-  const index = openIndex(files, options.clock, options)
-  try {
-    const recovery = new Recovery(
-      files,
-      { clock: options.clock, jobs, index },
-      { ...options, openFilesMax: QUEUE_FILES_OPEN_MAX }
-    )
-    return await recovery.run()
-  } finally {
-    index?.close()
-  }
+function recover(files: Files, { runJob }: StoreThreads, options: ResolvedOptions): Promise<Recovered> {
+  return new Recovery(files, { clock: options.clock, runJob }, { ...options, openFilesMax: QUEUE_FILES_OPEN_MAX }).run()
 }
 
 /** From here on the directory says that a store is running, or has crashed. */
@@ -125,8 +118,10 @@ function markRunning(files: Files, options: ResolvedOptions, recovered: Recovere
     bootId: currentBootId(files),
     ownerToken: ownerToken(files, directory)
   }
+  const { appended } = recovered
+  if (recovered.report.kind !== 'clean') saveQueueTable(files, directory, tableOf(recovered))
   const state = new StateFile(files, directory)
-  const { appended } = recovered // Recovery has made all of it durable.
+  // Recovery has made all of the log durable.
   state.save(
     {
       ...identity,
@@ -141,6 +136,21 @@ function markRunning(files: Files, options: ResolvedOptions, recovered: Recovere
   state.close()
   files.syncDirectory(sidecarDirectory(directory))
   return identity
+}
+
+/** What the queues hold now, so that the next recovery need not look further back. */
+function tableOf({ appended, queues, indexEnd }: Recovered): Uint8Array {
+  return encodeQueueTable({
+    untilPhysicalOffset: appended,
+    indexEndPhysicalOffset: indexEnd,
+    queues: queues.map(({ topic, queueId, nextOffset }) => ({
+      topic,
+      queueId,
+      minOffset: 0,
+      maxOffset: nextOffset,
+      maxPhysicalEnd: appended
+    }))
+  })
 }
 
 async function start(
@@ -165,7 +175,7 @@ async function start(
   progress.queuesDurableAtMs = queuesStoredAtMs
   const topics = new Topics(options)
   for (const { topic, queueId, nextOffset, index } of recovered.queues) {
-    topics.addQueue(topics.open(topic), queueId, nextOffset, index)
+    topics.add(topics.newQueue(topics.open(topic), queueId, nextOffset, index))
     counts.publish(index, nextOffset)
   }
 

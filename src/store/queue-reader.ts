@@ -119,11 +119,19 @@ export class QueueReader {
     const entries = this.#entries
     const written = this.#counts.written(queue.index, queue.nextOffset)
     const end = Math.min(until, offset + READ_COUNT_MAX)
+    const inFiles = Math.min(end, written)
     entries.offset = offset
-    entries.count = 0
-    if (offset < written)
-      return this.#fromFile(queue, offset, Math.min(end, written), cold, fetched) ? entries : undefined
-    this.#fromGap(queue, offset, end)
+    entries.count = Math.max(0, end - offset)
+    let warm = true
+    let at = offset
+    while (at < inFiles) {
+      // All that is cold is asked for at once.
+      const count = Math.min(inFiles - at, this.#queueFileEntries - (at % this.#queueFileEntries))
+      warm = this.#fromFile(queue, at, count, cold, fetched) && warm
+      at += count
+    }
+    if (!warm) return undefined
+    this.#fromGap(queue, at, end)
     return entries
   }
 
@@ -215,13 +223,12 @@ export class QueueReader {
   #fromFile(
     queue: Queue,
     offset: number,
-    end: number,
+    count: number,
     cold: ColdRange[] | undefined,
     fetched: readonly FetchedRange[]
   ): boolean {
     const entries = this.#entries
     const inFile = offset % this.#queueFileEntries
-    const count = Math.min(end - offset, this.#queueFileEntries - inFile)
     const file = this.#files.find(queue.topic.name, queue.queueId, offset)
     if (file === undefined) {
       throw new VarveError('STORE_FILE_CHANGED', {
@@ -234,30 +241,31 @@ export class QueueReader {
     const into = this.#block.subarray(0, count * ENTRY_BYTES)
     if (!readWarm(file, into, inFile * ENTRY_BYTES, cold, fetched)) return false
     const view = this.#blockView
+    const first = offset - entries.offset
     for (let i = 0; i < count; i++) {
       const at = i * ENTRY_BYTES
-      entries.positions[i] = getInt53(view, at + POSITION_AT)
-      entries.sizes[i] = view.getInt32(at + SIZE_AT)
-      entries.tagsCodes[i] = getInt53(view, at + TAGS_AT)
+      entries.positions[first + i] = getInt53(view, at + POSITION_AT)
+      entries.sizes[first + i] = view.getInt32(at + SIZE_AT)
+      entries.tagsCodes[first + i] = getInt53(view, at + TAGS_AT)
     }
-    entries.count = count
     return true
   }
 
   /** Walks back from the newest message of the queue. Tags are not known here: they stand in the records. */
   #fromGap(queue: Queue, offset: number, end: number): void {
+    if (offset >= end) return
     const entries = this.#entries
     let ordinal = queue.newestOrdinal
     for (let at = queue.nextOffset - 1; at >= offset; at--) {
       if (at < end) {
         const position = this.#gap.position(ordinal)
-        entries.positions[at - offset] = position
-        entries.sizes[at - offset] = this.#sizeOf(position)
-        entries.tagsCodes[at - offset] = Number.NaN
+        const i = at - entries.offset
+        entries.positions[i] = position
+        entries.sizes[i] = this.#sizeOf(position)
+        entries.tagsCodes[i] = Number.NaN
       }
       if (at > offset) ordinal = this.#gap.previous(ordinal)
     }
-    entries.count = Math.max(0, end - offset)
   }
 
   #countWithin(entries: Entries, bytesMax: number): number {

@@ -22,11 +22,11 @@ import { prepareSegment } from './allocate.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Dispatcher, type DispatchOptions, QueueHole, type QueueSeed } from './dispatch.ts'
 import type { Files } from './files.ts'
-import type { ScanJobs } from './jobs.ts'
-import type { KeyIndex } from './key-index.ts'
+import type { RunJob } from './jobs.ts'
+import { type KeyIndex, openKeyIndex } from './key-index.ts'
 import { firstStoredAt, joinScans, type LogEnd, type ScanRequest, type SegmentScan } from './log-scan.ts'
 import { listSegments } from './log-segments.ts'
-import { abortPath, commitLogDirectory, consumeQueueDirectory, segmentPath } from './paths.ts'
+import { abortPath, commitLogDirectory, consumeQueueDirectory, indexDirectory, segmentPath } from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
 import { cutTail } from './quarantine.ts'
 import { QueueCounts } from './queue-counts.ts'
@@ -45,6 +45,9 @@ import type { DamagedRange, RecoveryProgress, RecoveryReport } from './store-api
 
 export interface RecoveryOptions extends Omit<DispatchOptions, 'follow' | 'fillHoles'> {
   readonly queueCountMax: number
+  readonly index: boolean
+  readonly indexSlots: number
+  readonly indexItems: number
   /** Told from time to time while a long recovery goes on. */
   readonly onProgress: ((progress: RecoveryProgress) => void) | undefined
 }
@@ -55,6 +58,8 @@ export interface Recovered {
   readonly appended: number
   readonly lastStoredAtMs: number
   readonly queues: readonly QueueSeed[]
+  /** `KeyIndex.endPhysicalOffset` */
+  readonly indexEnd: number
 }
 
 type Situation = { kind: 'clean' | 'crash'; state: StoreState } | { kind: 'foreign'; state: StoreState | undefined }
@@ -65,20 +70,14 @@ const STEPS_BETWEEN_PAUSES = 16
 export class Recovery {
   readonly #files: Files
   readonly #clock: Clock
-  readonly #jobs: ScanJobs
+  readonly #runJob: RunJob
   readonly #options: RecoveryOptions
-  readonly #index: KeyIndex | undefined
 
-  constructor(
-    files: Files,
-    world: { clock: Clock; jobs: ScanJobs; index: KeyIndex | undefined },
-    options: RecoveryOptions
-  ) {
+  constructor(files: Files, world: { clock: Clock; runJob: RunJob }, options: RecoveryOptions) {
     this.#files = files
     this.#clock = world.clock
-    this.#jobs = world.jobs
+    this.#runJob = world.runJob
     this.#options = options
-    this.#index = world.index
   }
 
   async run(): Promise<Recovered> {
@@ -110,7 +109,8 @@ export class Recovery {
       firstSegment: (bases[0] as number) / segmentBytes, // There is at least one.
       appended: end.end,
       lastStoredAtMs: end.lastStoredAtMs,
-      queues: derived.queues
+      queues: derived.queues,
+      indexEnd: this.#indexEnd()
     }
   }
 
@@ -118,7 +118,7 @@ export class Recovery {
     const { directory } = this.#options
     // Queues without a log point nowhere. Apache RocketMQ destroys them too.
     this.#files.removeDirectory(consumeQueueDirectory(directory))
-    this.#index?.truncateTo(0)
+    this.#withIndex(index => index.truncateTo(0))
     prepareSegment(this.#files, this.#options, 0)
     const report: RecoveryReport = {
       kind: 'new',
@@ -129,7 +129,7 @@ export class Recovery {
       damaged: [],
       rebuilt: false
     }
-    return { report, firstSegment: 0, appended: 0, lastStoredAtMs: 0, queues: [] }
+    return { report, firstSegment: 0, appended: 0, lastStoredAtMs: 0, queues: [], indexEnd: 0 }
   }
 
   #checkChain(bases: readonly number[]): void {
@@ -180,7 +180,7 @@ export class Recovery {
       )
     if (requests.length === 0)
       return { end: from, lastStoredAtMs: 0, lastRecordAt: undefined, damaged: [], scannedBytes: 0 }
-    const scans = await this.#jobs.scan(requests)
+    const scans = await Promise.all(requests.map(request => this.#runJob({ type: 'scan', request })))
     // Without a watermark of ours, a later segment that begins with a valid record proves that this one was complete.
     const isGood = (scan: SegmentScan): boolean => situation.kind === 'foreign' || scan.from < goodUntil
     return joinScans(scans, segmentBytes, isGood)
@@ -261,7 +261,6 @@ export class Recovery {
       situation.kind !== 'foreign' &&
       situation.state.bootId !== '' &&
       situation.state.bootId === currentBootId(this.#files)
-    this.#index?.truncateTo(end)
     const table = situation.kind === 'foreign' ? undefined : readQueueTable(this.#files, directory)
     try {
       if (
@@ -271,20 +270,25 @@ export class Recovery {
       ) {
         const seeds = seedsOf(table.queues)
         if (situation.kind === 'crash' && !sameBoot) trimQueues(this.#files, this.#options, seeds)
-        const from = this.#dispatchFrom(Math.max(first, table.untilPhysicalOffset), first, situation, sameBoot)
-        return await this.#dispatch(seeds, from, end, false)
+        const from = Math.max(first, table.untilPhysicalOffset)
+        const indexFrom = this.#indexFrom(situation, sameBoot, from, end, table.indexEndPhysicalOffset)
+        return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })
       }
       if (situation.kind === 'foreign') {
         const rows = findQueues(this.#files, this.#options, end)
         const seeds = seedsOf(rows)
         const from = this.#foreignDispatchFrom(rows, first, end)
         trimQueues(this.#files, this.#options, seeds)
-        return await this.#dispatch(seeds, this.#dispatchFrom(from, first, situation, true), end, false)
+        const indexFrom = this.#indexFrom(situation, true, from, end, 0)
+        return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })
       }
     } catch (error) {
       if (!(error instanceof QueueHole)) throw error
     }
-    return this.#rebuild(first, end)
+    this.#files.removeDirectory(consumeQueueDirectory(directory))
+    this.#files.makeDirectory(consumeQueueDirectory(directory))
+    this.#withIndex(index => index.truncateTo(0))
+    return this.#catchUp({ seeds: [], from: first, indexFrom: first, first, end, rebuilding: true })
   }
 
   #foreignDispatchFrom(rows: readonly QueueRow[], first: number, end: number): number {
@@ -303,65 +307,105 @@ export class Recovery {
     return Math.min(end, this.#segmentBefore(bases, Math.min(logStoredAtMs, queuesStoredAtMs) - 3000))
   }
 
-  /** The index may have lost files, or what was not synced. */
-  #dispatchFrom(queuesFrom: number, first: number, situation: Situation, sameBoot: boolean): number {
-    const index = this.#index
-    if (index === undefined) return queuesFrom
+  /** From where the index must be filled: it may have lost files, or what was not synced. */
+  #indexFrom(situation: Situation, sameBoot: boolean, queuesFrom: number, end: number, endBefore: number): number {
     let from = queuesFrom
-    if (index.rebuildFrom !== undefined) from = Math.min(from, index.rebuildFrom)
-    if (situation.kind === 'crash' && !sameBoot) from = Math.min(from, index.rebuildTo(queuesFrom))
-    if (
-      situation.state !== undefined &&
-      index.endPhysicalOffset < Math.min(situation.state.indexEndPhysicalOffset, queuesFrom)
-    ) {
-      from = Math.min(from, index.endPhysicalOffset)
+    this.#withIndex(index => {
+      index.truncateTo(end)
+      if (index.rebuildFrom !== undefined) from = Math.min(from, index.rebuildFrom)
+      if (situation.kind === 'crash' && !sameBoot) from = Math.min(from, index.rebuildTo(queuesFrom))
+      const expectedEnd = Math.min(Math.max(endBefore, situation.state?.indexEndPhysicalOffset ?? 0), queuesFrom)
+      if (index.endPhysicalOffset < expectedEnd) from = Math.min(from, index.endPhysicalOffset)
+    })
+    return from
+  }
+
+  #indexEnd(): number {
+    let end = 0
+    this.#withIndex(index => {
+      end = index.endPhysicalOffset
+    })
+    return end
+  }
+
+  #withIndex(use: (index: KeyIndex) => void): void {
+    const { directory, index, indexSlots: slots, indexItems: items } = this.#options
+    if (!index) return
+    const files = this.#files
+    const opened = openKeyIndex({ files, clock: this.#clock, directory: indexDirectory(directory), slots, items })
+    try {
+      use(opened)
+    } finally {
+      opened.close()
     }
-    return Math.max(first, from)
   }
 
-  #rebuild(first: number, end: number): Promise<Derived> {
-    this.#files.removeDirectory(consumeQueueDirectory(this.#options.directory))
-    this.#files.makeDirectory(consumeQueueDirectory(this.#options.directory))
-    this.#index?.truncateTo(0)
-    return this.#dispatch([], first, end, true)
+  /** Brings queues and index up to the end of the log, side by side. */
+  async #catchUp({ seeds, from, indexFrom, first, end, rebuilding }: CatchUp): Promise<Derived> {
+    const { directory, segmentBytes, index, indexSlots, indexItems } = this.#options
+    const indexing =
+      index && indexFrom < end
+        ? this.#runJob({
+            type: 'index',
+            request: { directory, segmentBytes, indexSlots, indexItems, from: Math.max(first, indexFrom), until: end }
+          })
+        : undefined
+    // Both must have ended, whatever became of them, before anybody opens these files again.
+    const [queues, indexed] = await Promise.allSettled([this.#fillQueues(seeds, from, end, rebuilding), indexing])
+    if (queues.status === 'rejected') throw queues.reason
+    if (indexed.status === 'rejected') throw indexed.reason
+    return queues.value
   }
 
-  async #dispatch(seeds: readonly QueueSeed[], from: number, end: number, rebuilding: boolean): Promise<Derived> {
-    if (from >= end && !rebuilding) return { queues: seeds, damaged: [], rebuilt: false }
+  async #fillQueues(seeds: readonly QueueSeed[], from: number, end: number, rebuilding: boolean): Promise<Derived> {
+    if (from >= end) return { queues: seeds, damaged: [], rebuilt: rebuilding }
     const { queueCountMax, onProgress } = this.#options
     const damaged: DamagedRange[] = []
-    let queueCount = seeds.length
     const progress = new Progress()
-    progress.publish(SLOT.appended, end)
+    let queueCount = seeds.length
     const dispatcher = new Dispatcher(
       this.#files,
       {
         progress,
         counts: QueueCounts.sized(queueCountMax),
         clock: this.#clock,
-        index: this.#index,
+        index: undefined,
         events: { newQueue: () => queueCount++, damaged: range => damaged.push(range) }
       },
       from,
       seeds,
-      { ...this.#options, follow: 'appended', fillHoles: rebuilding }
+      // Where records are damaged, offsets are missing for good.
+      { ...this.#options, follow: end, fillHoles: rebuilding || this.#damageIsKnown(from) }
     )
     try {
       for (let step = 0; dispatcher.dispatchedUntil < end; step++) {
-        // The limit travels along, so that it is always within reach of 32 bits.
-        progress.publish(SLOT.appended, Math.min(end, dispatcher.dispatchedUntil + 2 ** 30))
         dispatcher.step()
-        if (progress.count(SLOT.diskFull) !== 0)
-          throw new VarveError('STORE_DISK_FULL', { doing: 'rebuilding the queues' })
+        if (progress.count(SLOT.diskFull) !== 0) {
+          throw new VarveError('STORE_DISK_FULL', { doing: 'bringing the queues up to the log' })
+        }
         if (step % STEPS_BETWEEN_PAUSES !== 0) continue
         onProgress?.({ doneBytes: dispatcher.dispatchedUntil - from, totalBytes: end - from })
         await new Promise(resolve => setImmediate(resolve))
       }
-      return { queues: [...dispatcher.queues()].map(queue => ({ ...seedOf(queue) })), damaged, rebuilt: rebuilding }
+      return { queues: Array.from(dispatcher.queues(), seedOf), damaged, rebuilt: rebuilding }
     } finally {
       dispatcher.close()
     }
   }
+
+  #damageIsKnown(from: number): boolean {
+    return readDamage(this.#files, this.#options.directory).some(range => range.until > from)
+  }
+}
+
+interface CatchUp {
+  readonly seeds: readonly QueueSeed[]
+  readonly from: number
+  readonly indexFrom: number
+  /** Where the log begins. */
+  readonly first: number
+  readonly end: number
+  readonly rebuilding: boolean
 }
 
 interface Derived {

@@ -118,12 +118,14 @@ export function openDispatcherPart(
       return { until, storedAtMs: dispatcher.storedAtMs, table }
     },
     finish(pause) {
-      while (dispatcher.dispatchedUntil < progress.position(SLOT.appended, dispatcher.dispatchedUntil)) {
+      const isBehind = (): boolean =>
+        dispatcher.dispatchedUntil < progress.position(SLOT.appended, dispatcher.dispatchedUntil)
+      while (isBehind()) {
         const waitMs = dispatcher.step()
         if (progress.count(SLOT.diskFull) !== 0)
           throw new VarveError('STORE_DISK_FULL', { doing: 'writing the queues' })
         if (progress.count(SLOT.failed) !== 0) throw new VarveError('STORE_POISONED')
-        if (waitMs > 0) pause()
+        if (waitMs > 0 && isBehind()) pause()
       }
     },
     close() {

@@ -100,7 +100,9 @@ export class OpenStore implements Store {
   readonly #retention: Retention
   readonly #positions = new RecordPositions()
   readonly #damaged: DamagedRange[]
-  readonly #followed = new Map<Queue, Array<() => void>>()
+  readonly #followed = new Map<Queue, Set<() => void>>()
+  /** The same for queues that do not exist yet, by name. */
+  readonly #missing = new Map<string, Set<() => void>>()
   readonly failed: Promise<VarveError>
   #announceFailure: (error: VarveError) => void = () => {}
   #failure: VarveError | undefined
@@ -148,11 +150,11 @@ export class OpenStore implements Store {
 
   append(message: MessageInput): Appended {
     this.#checkWritable()
-    const queue = this.#queueOf(message)
+    const known = this.#topics.findQueue(message.topic, message.queueId)
+    const queue = known ?? this.#newQueue(message)
     const log = this.#log
-    const bytesMax = this.#encoder.bytesMax(message, queue.topic)
-    if (bytesMax > log.recordBytesMax)
-      throw new VarveError('BATCH_INVALID', { bytes: bytesMax, bytesMax: log.recordBytesMax })
+    let bytesMax = this.#encoder.bytesMax(message, queue.topic)
+    if (bytesMax > log.recordBytesMax) bytesMax = this.#bytesCounted([message], queue.topic)
     const counted = isCounted(message)
     this.#checkRoom(1)
     const physicalOffset = log.reserve(bytesMax)
@@ -164,6 +166,7 @@ export class OpenStore implements Store {
     const at = physicalOffset - log.base
     const sizeBytes = this.#encodeOrAbandon(at, message, bytesMax)
     this.#encoder.close(log, at, sizeBytes, message.body)
+    if (known === undefined) this.#addQueue(queue)
     this.#publish(queue, physicalOffset, sizeBytes, counted ? 1 : 0)
     return { queueOffset: queueOffset as QueueOffset, physicalOffset: physicalOffset as PhysicalOffset, sizeBytes }
   }
@@ -173,7 +176,8 @@ export class OpenStore implements Store {
     this.#checkWritable()
     const first = messages[0]
     if (first === undefined) throw new VarveError('BATCH_INVALID', { problem: 'it is empty' })
-    const queue = this.#queueOf(first)
+    const known = this.#topics.findQueue(first.topic, first.queueId)
+    const queue = known ?? this.#newQueue(first)
     const log = this.#log
     const encoder = this.#encoder
     let bytesMax = 0
@@ -187,8 +191,7 @@ export class OpenStore implements Store {
       }
       bytesMax += encoder.bytesMax(message, queue.topic)
     }
-    if (bytesMax > log.recordBytesMax)
-      throw new VarveError('BATCH_INVALID', { bytes: bytesMax, bytesMax: log.recordBytesMax })
+    if (bytesMax > log.recordBytesMax) bytesMax = this.#bytesCounted(messages, queue.topic)
     this.#checkRoom(messages.length)
     const physicalOffset = log.reserve(bytesMax)
     const queueOffset = queue.nextOffset
@@ -210,6 +213,7 @@ export class OpenStore implements Store {
       bytes += sizeBytes
     }
     encoder.finish(log, from, firstBytes)
+    if (known === undefined) this.#addQueue(queue)
     this.#publishBatch(queue, physicalOffset, bytes, messages.length)
     return {
       queueOffset: queueOffset as QueueOffset,
@@ -221,9 +225,9 @@ export class OpenStore implements Store {
 
   flushed(until: number = this.#log.appended): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#refusal())
-    if (until > this.#log.appended)
+    if (!(until <= this.#log.appended))
       return Promise.reject(
-        new VarveError('RECORD_NOT_FOUND', { physicalOffset: until, appendedUntil: this.#log.appended })
+        new VarveError('RECORD_NOT_FOUND', { physicalOffset: String(until), appendedUntil: this.#log.appended })
       )
     if (this.#progress.position(SLOT.flushed, this.#log.appended) >= until) return Promise.resolve()
     const answer = this.#waiters.add(until)
@@ -438,12 +442,23 @@ export class OpenStore implements Store {
     failed: (error: VarveError): void => this.#fail(error)
   }
 
-  #queueOf({ topic, queueId }: MessageInput): Queue {
-    const known = this.#topics.findQueue(topic, queueId)
-    if (known !== undefined) return known
-    const queue = this.#topics.addQueue(this.#topics.open(topic), queueId, 0)
+  /** A queue begins to exist with its first message: one that is refused leaves nothing behind. */
+  #newQueue({ topic, queueId }: QueueName): Queue {
+    return this.#topics.newQueue(this.#topics.open(topic), queueId)
+  }
+
+  #addQueue(queue: Queue): void {
+    this.#topics.add(queue)
     this.#threads.announce(seedOf(queue))
-    return queue
+    this.#wake(this.#missing, nameOf(queue.topic.name, queue.queueId))
+  }
+
+  /** @throws VarveError BATCH_INVALID if it still does not fit into a segment */
+  #bytesCounted(messages: readonly MessageInput[], topic: Topic): number {
+    const bytesMax = this.#log.recordBytesMax
+    const bytes = messages.reduce((sum, message) => sum + this.#encoder.bytesCounted(message, topic), 0)
+    if (bytes > bytesMax) throw new VarveError('BATCH_INVALID', { bytes, bytesMax })
+    return bytes
   }
 
   #encodeOrAbandon(at: number, message: MessageInput, bytesMax: number, from = at): number {
@@ -476,7 +491,7 @@ export class OpenStore implements Store {
     this.#progress.appendedAtMs = this.#storedAtMs
     this.#log.publish(sizeBytes)
     this.#threads.wake('dispatcher')
-    if (this.#followed.size > 0) this.#tellFollowers(queue)
+    if (this.#followed.size > 0) this.#wake(this.#followed, queue)
   }
 
   #publishBatch(queue: Queue, physicalOffset: number, bytes: number, count: number): void {
@@ -489,7 +504,7 @@ export class OpenStore implements Store {
     this.#progress.appendedAtMs = this.#storedAtMs
     this.#log.publish(bytes)
     this.#threads.wake('dispatcher')
-    if (this.#followed.size > 0) this.#tellFollowers(queue)
+    if (this.#followed.size > 0) this.#wake(this.#followed, queue)
   }
 
   /** Store times do not go back, even if the clock does. */
@@ -536,7 +551,7 @@ export class OpenStore implements Store {
     const flushed = this.#progress.position(SLOT.flushed, this.#log.appended)
     this.#waiters.answerBelow(flushed)
     if (this.#followed.size > 0 && this.#options.flush === 'sync')
-      for (const queue of this.#followed.keys()) this.#tellFollowers(queue)
+      for (const queue of this.#followed.keys()) this.#wake(this.#followed, queue)
     if (this.#waiters.count > 0) {
       if (this.#progress.position(SLOT.flushWanted, this.#log.appended) < this.#waiters.until) {
         this.#progress.advanceTo(SLOT.flushWanted, this.#waiters.until)
@@ -601,26 +616,27 @@ export class OpenStore implements Store {
     return this.#positions
   }
 
-  #tellFollowers(queue: Queue): void {
-    const waiting = this.#followed.get(queue)
+  #wake<Key>(followers: Map<Key, Set<() => void>>, key: Key): void {
+    const waiting = followers.get(key)
     if (waiting === undefined) return
-    this.#followed.delete(queue)
-    for (const tell of waiting) tell()
+    followers.delete(key)
+    for (const wake of waiting) wake()
+  }
+
+  #wakeAll(): void {
+    for (const queue of [...this.#followed.keys()]) this.#wake(this.#followed, queue)
+    for (const name of [...this.#missing.keys()]) this.#wake(this.#missing, name)
   }
 
   /** Resolves when the queue may have a message at `offset`; false when there is nothing more to wait for. */
-  async #arrival(name: QueueName, offset: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const queue = this.#topics.findQueue(name.topic, name.queueId) ?? this.#queueOf({ ...name, body: '' })
-    if (this.#maxOf(queue) > offset) return true
+  async #arrival({ topic, queueId }: QueueName, offset: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const queue = this.#topics.findQueue(topic, queueId)
+    if (queue !== undefined && this.#maxOf(queue) > offset) return true
     if (this.#failure !== undefined) throw this.#refusal()
     if (this.#closing !== undefined) return false
-    await new Promise<void>(resolve => {
-      const waiting = this.#followed.get(queue)
-      if (waiting === undefined) this.#followed.set(queue, [resolve])
-      else waiting.push(resolve)
-      signal?.addEventListener('abort', () => resolve(), { once: true })
-      if (this.#options.flush === 'sync') this.#progress.setCount(SLOT.flushListeners, 1)
-    })
+    if (this.#options.flush === 'sync') this.#progress.setCount(SLOT.flushListeners, 1)
+    if (queue === undefined) await sleepAmong(this.#missing, nameOf(topic, queueId), signal)
+    else await sleepAmong(this.#followed, queue, signal)
     return true
   }
 
@@ -692,7 +708,7 @@ export class OpenStore implements Store {
 
   async #close(): Promise<void> {
     clearInterval(this.#housekeeping)
-    for (const queue of [...this.#followed.keys()]) this.#tellFollowers(queue)
+    this.#wakeAll()
     // What runs in the background ends by itself; how it ends is of no interest any more.
     await Promise.allSettled([this.#savingQueues, this.#cleaning])
     try {
@@ -720,7 +736,7 @@ export class OpenStore implements Store {
     this.#progress.setCount(SLOT.failed, 1)
     this.#waiters.failAll(this.#refusal())
     this.#threads.hold(false)
-    for (const queue of [...this.#followed.keys()]) this.#tellFollowers(queue)
+    this.#wakeAll()
     this.#announceFailure(error)
   }
 
@@ -747,6 +763,29 @@ export class OpenStore implements Store {
 function isCounted({ sysFlag = 0 }: MessageInput): boolean {
   const transaction = sysFlag & SYS_FLAG.TRANSACTION_MASK
   return transaction === 0 || transaction === SYS_FLAG.TRANSACTION_COMMIT
+}
+
+/** A name that no other queue has: topics contain no space. */
+const nameOf = (topic: string, queueId: number): string => `${queueId} ${topic}`
+
+/** Waits to be woken together with all who wait for `key`, or for the signal; leaves nothing behind with either. */
+function sleepAmong<Key>(
+  sleepers: Map<Key, Set<() => void>>,
+  key: Key,
+  signal: AbortSignal | undefined
+): Promise<void> {
+  return new Promise(resolve => {
+    const waiting = sleepers.get(key) ?? new Set()
+    sleepers.set(key, waiting)
+    const wake = (): void => {
+      signal?.removeEventListener('abort', wake)
+      waiting.delete(wake)
+      if (waiting.size === 0 && sleepers.get(key) === waiting) sleepers.delete(key)
+      resolve()
+    }
+    waiting.add(wake)
+    signal?.addEventListener('abort', wake)
+  })
 }
 
 function nothingAt(offset: number): RecordViews {

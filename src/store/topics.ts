@@ -51,14 +51,12 @@ export class Topics {
     return this.#queueCount
   }
 
-  /** Makes the topic on first use. @throws VarveError TOPIC_NAME_INVALID */
+  /** The topic of this name; one that is not known yet becomes known with its first queue. @throws VarveError TOPIC_NAME_INVALID */
   open(name: string): Topic {
     const known = this.#topics.get(name)
     if (known !== undefined) return known
     checkTopicName(name)
-    const topic: Topic = { name, bytes: encodeText(name), queues: [] }
-    this.#topics.set(name, topic)
-    return topic
+    return { name, bytes: encodeText(name), queues: [] }
   }
 
   find(name: string): Topic | undefined {
@@ -69,17 +67,21 @@ export class Topics {
     return this.#topics.get(name)?.queues[queueId]
   }
 
-  /** Adds a queue that does not exist. @throws VarveError QUEUE_ID_INVALID, STORE_TOO_MANY_QUEUES */
-  addQueue(topic: Topic, queueId: number, nextOffset: number, index = this.#queueCount): Queue {
+  /** A queue that does not exist before `add`. @throws VarveError QUEUE_ID_INVALID, STORE_TOO_MANY_QUEUES */
+  newQueue(topic: Topic, queueId: number, nextOffset = 0, index = this.#queueCount): Queue {
     const { queueIdMax, queueCountMax } = this.#limits
     if (!Number.isInteger(queueId) || queueId < 0 || queueId > queueIdMax) {
       throw new VarveError('QUEUE_ID_INVALID', { topic: topic.name, queueId: String(queueId), queueIdMax })
     }
     if (index >= queueCountMax) throw new VarveError('STORE_TOO_MANY_QUEUES', { queueCountMax })
-    const queue: Queue = { topic, queueId, index, nextOffset, newestOrdinal: -1, minOffset: 0, minKnownFor: -1 }
-    topic.queues[queueId] = queue
-    this.#queueCount = Math.max(this.#queueCount, index + 1)
-    return queue
+    return { topic, queueId, index, nextOffset, newestOrdinal: -1, minOffset: 0, minKnownFor: -1 }
+  }
+
+  /** Makes the queue known, and its topic with it. */
+  add(queue: Queue): void {
+    this.#topics.set(queue.topic.name, queue.topic)
+    queue.topic.queues[queue.queueId] = queue
+    this.#queueCount = Math.max(this.#queueCount, queue.index + 1)
   }
 
   delete(name: string): void {

@@ -1,5 +1,5 @@
 /** Jobs of a store in a thread of the pool: each is plain data, performed on files of the thread's own. */
-import { move } from 'piscina'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { report } from '../base/index.ts'
 import { type Files, type Job, type MapperKind, openRealFiles, performJob } from '../store/index.ts'
 import type { JobAnswer } from './store-threads.ts'
@@ -10,13 +10,17 @@ export default async function runJob({ job, mapper }: { job: Job; mapper: Mapper
   files ??= openRealFiles({ mapper })
   try {
     const result = await performJob(files, job)
-    return { result: Array.isArray(result) ? result.map(withoutCopy) : result }
+    return Array.isArray(result) ? handOver({ result }, result) : { result }
   } catch (error) {
     return { error: report(error) } // The code crosses over; the class does not.
   }
 }
 
-/** What a fetch has read is handed over, not copied once more. */
-function withoutCopy<T extends { copy: Uint8Array }>(range: T): T {
-  return { ...range, copy: move(range.copy) as unknown as Uint8Array } // Piscina unwraps it on the way.
+/** What a fetch has read belongs to whoever asked for it, without another copy. */
+function handOver(answer: JobAnswer, ranges: readonly { copy: Uint8Array }[]): JobAnswer {
+  const movable = {
+    [transferableSymbol]: ranges.map(({ copy }) => copy.buffer as ArrayBuffer), // Made by the job, never shared.
+    [valueSymbol]: answer
+  }
+  return move(movable) as unknown as JobAnswer // Piscina sends the value in its place.
 }

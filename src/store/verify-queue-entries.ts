@@ -1,0 +1,227 @@
+/**
+ * Verifying queue entries, from the log's side: each record must have its entry, at the place that its queue offset
+ * names, with its position, size and tag code.
+ *
+ * Entries are read through a window for each queue, because the records of a queue follow each other in the log. Nothing
+ * else is needed to show that every entry is right: as no two records share an entry, a queue whose filled entries are
+ * as many as were matched has none that points elsewhere (verify-queues.ts counts them).
+ */
+import {
+  CONSUME_QUEUE_ENTRY,
+  findProperty,
+  getInt53,
+  isExtAddress,
+  PROPERTY,
+  type RecordPositions,
+  readDelayLevel,
+  readText,
+  SCHEDULE_TOPIC,
+  Span,
+  SYS_FLAG,
+  tagsCodeOf
+} from '../layout/index.ts'
+import type { Files } from './files.ts'
+import { topicDirectory } from './paths.ts'
+import { QueueFiles } from './queue-files.ts'
+import type { DamageList } from './verify-report.ts'
+
+const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
+const { physicalOffset: POSITION_AT, sizeBytes: SIZE_AT, tagsCode: TAGS_AT } = CONSUME_QUEUE_ENTRY.at
+const WINDOW_ENTRIES_MIN = 64
+const WINDOW_ENTRIES_MAX = 4096
+/** Windows of all queues together; beyond it they are dropped and read again. */
+const WINDOW_BYTES_MAX = 64 * 1024 * 1024
+const FILES_OPEN_MAX = 256
+
+const DELAY_LEVEL_NAME = new TextEncoder().encode(PROPERTY.DELAY_LEVEL)
+
+/** Of one queue, in one segment of the log. */
+export interface QueueCount {
+  readonly topic: string
+  readonly queueId: number
+  recordCount: number
+  matchedCount: number
+}
+
+interface QueueWindow extends QueueCount {
+  bytes: Uint8Array | undefined
+  view: DataView
+  from: number
+  until: number
+}
+
+export interface EntryCheckOptions {
+  readonly directory: string
+  readonly queueFileEntries: number
+  /** Records below this surely had their entry; later ones may be put into their queue by the next start. */
+  readonly queuesUntil: number
+  /** Queues that must be there: `topic/queueId`. Of others whole topics may have been deleted. */
+  readonly known: ReadonlySet<string>
+  /** Whether a record that claims this very queue offset stands whole at a position of the log. */
+  readonly isRecordOf: (position: number, topic: string, queueId: number, queueOffset: number) => boolean
+}
+
+export class EntryCheck {
+  /** Records that the next start will put into their queues. */
+  pendingCount = 0
+  /** Records of topics that have been deleted: no queue has them any more. */
+  orphanCount = 0
+  readonly #files: Files
+  readonly #options: EntryCheckOptions
+  readonly #queueFiles: QueueFiles
+  readonly #damage: DamageList
+  readonly #topics = new Map<string, QueueWindow[]>()
+  readonly #span = new Span()
+  #windowBytes = 0
+  #lastTopicBytes = new Uint8Array(0)
+  #lastTopic = ''
+  #lastQueues: QueueWindow[] = []
+
+  constructor(files: Files, options: EntryCheckOptions, damage: DamageList) {
+    this.#files = files
+    this.#options = options
+    this.#damage = damage
+    this.#queueFiles = new QueueFiles(files, { ...options, mode: 'read', openMax: FILES_OPEN_MAX })
+  }
+
+  /** `at` is the position of the record in the log; `bytes` is what it was located in. */
+  record(bytes: Uint8Array, record: RecordPositions, at: number): void {
+    const transaction = record.sysFlag & SYS_FLAG.TRANSACTION_MASK
+    if (transaction !== 0 && transaction !== SYS_FLAG.TRANSACTION_COMMIT) return
+    if ((record.sysFlag & SYS_FLAG.INNER_BATCH) !== 0) return // Its queue has another kind of entries.
+    this.#findTopic(bytes, record)
+    const queue = this.#lastQueues[record.queueId] ?? this.#newQueue(record.queueId)
+    queue.recordCount++
+    const { queueOffset } = record
+    if (queueOffset < queue.from || queueOffset >= queue.until) this.#fill(queue, queueOffset)
+    if (queueOffset >= queue.until) return this.#missing(queue, record, at)
+
+    const entryAt = (queueOffset - queue.from) * ENTRY_BYTES
+    const { view } = queue
+    const position = getInt53(view, entryAt + POSITION_AT)
+    const sizeBytes = view.getInt32(entryAt + SIZE_AT)
+    if (position === at && sizeBytes === record.totalBytes) {
+      queue.matchedCount++
+      const tagsCode = getInt53(view, entryAt + TAGS_AT)
+      if (!this.#isTagsCode(tagsCode, bytes, record)) this.#wrong('another tag code than the record', queue, record, at)
+    } else if (sizeBytes === 0) {
+      this.#missing(queue, record, at)
+    } else if (
+      position > at &&
+      this.#options.isRecordOf(position, queue.topic, queue.queueId, queueOffset)
+    ) {
+      this.orphanCount++ // The topic was deleted, and a new one of its name began at 0 again.
+    } else {
+      this.#wrong(`it points at ${position === at ? 'another size' : 'another record'}`, queue, record, at)
+    }
+  }
+
+  counts(): QueueCount[] {
+    return [...this.#topics.values()]
+      .flat()
+      .filter(queue => queue !== undefined)
+      .map(({ topic, queueId, recordCount, matchedCount }) => ({ topic, queueId, recordCount, matchedCount }))
+  }
+
+  close(): void {
+    this.#queueFiles.close()
+  }
+
+  #findTopic(bytes: Uint8Array, { topicAt, topicBytes }: RecordPositions): void {
+    const last = this.#lastTopicBytes
+    let same = last.length === topicBytes
+    for (let i = 0; same && i < topicBytes; i++) same = last[i] === bytes[topicAt + i]
+    if (same) return
+    this.#lastTopicBytes = bytes.slice(topicAt, topicAt + topicBytes)
+    this.#lastTopic = readText(bytes, topicAt, topicAt + topicBytes)
+    let queues = this.#topics.get(this.#lastTopic)
+    if (queues === undefined) {
+      queues = []
+      this.#topics.set(this.#lastTopic, queues)
+    }
+    this.#lastQueues = queues
+  }
+
+  #newQueue(queueId: number): QueueWindow {
+    const queue: QueueWindow = {
+      topic: this.#lastTopic,
+      queueId,
+      recordCount: 0,
+      matchedCount: 0,
+      bytes: undefined,
+      view: new DataView(new ArrayBuffer(0)),
+      from: 0,
+      until: 0
+    }
+    this.#lastQueues[queueId] = queue
+    return queue
+  }
+
+  /** Makes the window begin at `offset`; it stays empty where there is no file. */
+  #fill(queue: QueueWindow, offset: number): void {
+    const { queueFileEntries } = this.#options
+    const goesOn = queue.bytes !== undefined && offset === queue.until
+    const file = this.#queueFiles.find(queue.topic, queue.queueId, offset)
+    queue.from = queue.until = offset
+    if (file === undefined) return
+    const before = queue.bytes
+    const sizeMin = WINDOW_ENTRIES_MIN * ENTRY_BYTES
+    const sizeBytes = goesOn ? Math.min(WINDOW_ENTRIES_MAX * ENTRY_BYTES, before!.length * 4) : sizeMin // Checked above.
+    if (before === undefined || before.length < sizeBytes) {
+      this.#windowBytes += sizeBytes - (before?.length ?? 0)
+      if (this.#windowBytes > WINDOW_BYTES_MAX) this.#dropWindows(sizeBytes)
+      queue.bytes = new Uint8Array(sizeBytes)
+      queue.view = new DataView(queue.bytes.buffer)
+    }
+    const at = offset % queueFileEntries
+    const wanted = Math.min(queue.view.byteLength / ENTRY_BYTES, queueFileEntries - at)
+    const read = file.read(new Uint8Array(queue.view.buffer, 0, wanted * ENTRY_BYTES), at * ENTRY_BYTES)
+    queue.until = offset + Math.floor(read / ENTRY_BYTES)
+  }
+
+  #dropWindows(sizeBytes: number): void {
+    for (const queues of this.#topics.values()) {
+      for (const queue of queues) {
+        if (queue === undefined) continue
+        queue.bytes = undefined
+        queue.from = queue.until = 0
+      }
+    }
+    this.#windowBytes = sizeBytes
+  }
+
+  #isTagsCode(tagsCode: number, bytes: Uint8Array, record: RecordPositions): boolean {
+    const { propertiesAt, propertiesBytes, storedAtMs } = record
+    if (isExtAddress(tagsCode)) return true
+    if (tagsCode === tagsCodeOf(bytes, propertiesAt, propertiesAt + propertiesBytes)) return true
+    if (this.#lastTopic !== SCHEDULE_TOPIC) return false
+    // The due time; how long the levels are is a setting that no file keeps.
+    findProperty(bytes, propertiesAt, propertiesAt + propertiesBytes, DELAY_LEVEL_NAME, this.#span)
+    return readDelayLevel(bytes, this.#span) > 0 && tagsCode >= storedAtMs
+  }
+
+  #missing(queue: QueueWindow, record: RecordPositions, at: number): void {
+    const { directory, known, queuesUntil } = this.#options
+    if (at >= queuesUntil) this.pendingCount++
+    else if (
+      known.has(`${queue.topic}/${queue.queueId}`) ||
+      this.#files.find(topicDirectory(directory, queue.topic)) !== undefined
+    ) {
+      this.#wrong('a message has no entry', queue, record, at)
+    } else this.orphanCount++
+  }
+
+  #wrong(problem: string, { topic, queueId }: QueueWindow, record: RecordPositions, at: number): void {
+    const { queueOffset, totalBytes } = record
+    this.#damage.add({
+      kind: 'queue-entry',
+      problem,
+      derived: true,
+      from: at,
+      until: at + totalBytes,
+      topic,
+      queueId,
+      queueOffset
+    })
+  }
+}
