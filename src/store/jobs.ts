@@ -10,7 +10,8 @@ import { type IndexRequest, indexLog } from './index-log.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
 import { segmentPath } from './paths.ts'
 import type { ColdRange, FetchedRange } from './queue-reader.ts'
-import { saveQueueTable } from './sidecar.ts'
+import { Seals, saveQueueTable } from './sidecar.ts'
+import { performVerifyTask, type VerifyResult, type VerifyTask } from './verify.ts'
 
 export type Job =
   | { readonly type: 'scan'; readonly request: ScanRequest }
@@ -19,7 +20,14 @@ export type Job =
   | { readonly type: 'fetch'; readonly ranges: readonly ColdRange[] }
   /** Makes the files derived from the log durable, then the table that says so. */
   | { readonly type: 'saveQueues'; readonly directory: string; readonly table: Uint8Array }
-  | { readonly type: 'hash'; readonly directory: string; readonly base: number; readonly bytes: number }
+  /** Hashes a complete segment and keeps the hash; seals of segments that are gone are forgotten. */
+  | {
+      readonly type: 'seal'
+      readonly directory: string
+      readonly base: number
+      readonly bytes: number
+      readonly firstPosition: number
+    }
   /** Copies the first `bytes` bytes; the copy is `sizeBytes` long and durable. */
   | {
       readonly type: 'copy'
@@ -28,6 +36,8 @@ export type Job =
       readonly bytes: number
       readonly sizeBytes: number
     }
+  /** Looks for damage; changes nothing. */
+  | { readonly type: 'verify'; readonly verify: VerifyTask }
   /** Gives the blocks back at once, even while somebody has the file mapped, and removes it. */
   | { readonly type: 'discard'; readonly path: string }
 
@@ -36,8 +46,9 @@ export interface JobResults {
   index: undefined
   fetch: FetchedRange[]
   saveQueues: undefined
-  hash: bigint
+  seal: undefined
   copy: undefined
+  verify: VerifyResult
   discard: undefined
 }
 
@@ -56,10 +67,12 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
       return job.ranges.map(range => fetchRange(files, range))
     case 'saveQueues':
       return saveQueueTable(files, job.directory, job.table)
-    case 'hash':
-      return hashSegment(files, job.directory, job.base, job.bytes)
+    case 'seal':
+      return seal(files, job)
     case 'copy':
       return copyFile(files, job)
+    case 'verify':
+      return performVerifyTask(files, job.verify)
     case 'discard':
       return discard(files, job.path)
     default:
@@ -75,6 +88,20 @@ function fetchRange(files: Files, range: ColdRange): FetchedRange {
     return { ...range, copy: read === copy.length ? copy : copy.subarray(0, read) }
   } finally {
     file.close()
+  }
+}
+
+async function seal(
+  files: Files,
+  { directory, base, bytes, firstPosition }: Extract<Job, { type: 'seal' }>
+): Promise<undefined> {
+  const hash = await hashSegment(files, directory, base, bytes)
+  const seals = new Seals(files, directory)
+  try {
+    seals.keep({ from: firstPosition, until: Number.POSITIVE_INFINITY })
+    seals.add({ base, usedBytes: bytes, hash })
+  } finally {
+    seals.close()
   }
 }
 

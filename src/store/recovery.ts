@@ -38,6 +38,7 @@ import {
   readDamage,
   readQueueTable,
   readState,
+  Seals,
   type StoreState,
   writeDamage
 } from './sidecar.ts'
@@ -93,7 +94,10 @@ export class Recovery {
     const damaged = [...readDamage(this.#files, directory), ...end.damaged]
     if (end.damaged.length > 0) writeDamage(this.#files, directory, damaged)
     prepareSegment(this.#files, this.#options, end.end - (end.end % segmentBytes))
-    if (situation.kind !== 'clean') this.#makeDurable(bases)
+    if (situation.kind !== 'clean') {
+      this.#makeDurable(bases)
+      this.#keepSeals(bases, end)
+    }
 
     const derived = await this.#derive(situation, bases[0] as number, end.end) // There is at least one segment.
     return {
@@ -236,6 +240,15 @@ export class Recovery {
     const cut = cutTail(this.#files, { directory, segmentBytes, from: end.end, bases })
     this.#files.syncDirectory(commitLogDirectory(directory))
     return cut
+  }
+
+  /** What has been scanned again may have changed since it was sealed. */
+  #keepSeals(bases: readonly number[], { end, scannedBytes }: LogEnd): void {
+    const { directory, segmentBytes } = this.#options
+    const scannedFrom = end - scannedBytes
+    const seals = new Seals(this.#files, directory)
+    seals.keep({ from: bases[0] as number, until: scannedFrom - (scannedFrom % segmentBytes) }) // There is at least one.
+    seals.close()
   }
 
   /** Whoever wrote the log may have died before it was synced; from now on all of it counts as durable. */
