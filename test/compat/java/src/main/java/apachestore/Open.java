@@ -10,11 +10,14 @@ final class Open {
 
     static void run(Flags flags) throws Exception {
         boolean halt = flags.text("end", "clean").equals("halt");
+        double cpuAtBegin = Load.processCpuUs();
         ApacheStore apache = new ApacheStore(flags);
+        double cpuUs = Load.processCpuUs() - cpuAtBegin;
         Map<String, Object> line = new LinkedHashMap<>();
         line.put("kind", "open");
         line.put("loadMs", apache.loadMs);
         line.put("startMs", apache.startMs);
+        line.put("cpuUs", cpuUs);
         line.put("minPhysicalOffset", apache.store.getMinPhyOffset());
         line.put("appendedUntil", apache.store.getMaxPhyOffset());
         Main.print(line);
