@@ -4,13 +4,12 @@
  * A job is plain data and so is its result: production sends them to a pool of threads (workers/), tests run them where
  * they stand.
  */
-import { MiB, openHash, unreachable } from '../base/index.ts'
+import { MiB, unreachable } from '../base/index.ts'
 import type { Files } from './files.ts'
 import { type IndexRequest, indexLog } from './index-log.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
-import { segmentPath } from './paths.ts'
 import type { ColdRange, FetchedRange } from './queue-reader.ts'
-import { Seals, saveQueueTable } from './sidecar.ts'
+import { hashSegment, Seals, saveQueueTable } from './sidecar.ts'
 import { performVerifyTask, type VerifyResult, type VerifyTask } from './verify.ts'
 
 export type Job =
@@ -55,7 +54,6 @@ export interface JobResults {
 export type RunJob = <T extends Job['type']>(job: Extract<Job, { type: T }>) => Promise<JobResults[T]>
 
 const COPY_BYTES = 4 * MiB
-const HASH_BYTES = 1 * MiB
 
 export async function performJob(files: Files, job: Job): Promise<JobResults[Job['type']]> {
   switch (job.type) {
@@ -102,24 +100,6 @@ async function seal(
     seals.add({ base, usedBytes: bytes, hash })
   } finally {
     seals.close()
-  }
-}
-
-/** xxHash64 of the first `bytes` bytes of a segment. */
-export async function hashSegment(files: Files, directory: string, base: number, bytes: number): Promise<bigint> {
-  const { startXxh64 } = await openHash()
-  const hash = startXxh64()
-  const file = files.open(segmentPath(directory, base), 'read')
-  try {
-    const block = new Uint8Array(HASH_BYTES)
-    for (let at = 0; at < bytes; at += block.length) {
-      const part = block.subarray(0, Math.min(block.length, bytes - at))
-      file.read(part, at)
-      hash.update(part)
-    }
-    return hash.digest()
-  } finally {
-    file.close()
   }
 }
 

@@ -6,10 +6,13 @@
  */
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { MiB, openHash } from '../base/index.ts'
 import { SEAL } from '../layout/index.ts'
 import type { Files, OpenFile } from './files.ts'
-import { sidecarDirectory } from './paths.ts'
+import { segmentPath, sidecarDirectory } from './paths.ts'
 import { isPosition, makeSidecarDirectory, readFile, replaceFile } from './sidecar-files.ts'
+
+const HASH_BYTES = 1 * MiB
 
 export interface Seal {
   /** First position of the segment. */
@@ -28,6 +31,24 @@ export function readSeals(files: Files, directory: string): Map<number, Seal> {
     if (seal !== undefined) seals.set(seal.base, seal)
   }
   return seals
+}
+
+/** xxHash64 of the first `bytes` bytes of a segment. */
+export async function hashSegment(files: Files, directory: string, base: number, bytes: number): Promise<bigint> {
+  const { startXxh64 } = await openHash()
+  const hash = startXxh64()
+  const file = files.open(segmentPath(directory, base), 'read')
+  try {
+    const block = new Uint8Array(HASH_BYTES)
+    for (let at = 0; at < bytes; at += block.length) {
+      const part = block.subarray(0, Math.min(block.length, bytes - at))
+      file.read(part, at)
+      hash.update(part)
+    }
+    return hash.digest()
+  } finally {
+    file.close()
+  }
 }
 
 export class Seals {

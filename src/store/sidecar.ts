@@ -8,5 +8,5 @@ export {
   readQueueTable,
   saveQueueTable
 } from './queue-table.ts'
-export { readSeals, type Seal, Seals } from './seals.ts'
+export { hashSegment, readSeals, type Seal, Seals } from './seals.ts'
 export { currentBootId, ownerToken, readState, StateFile, type StoreState } from './state-file.ts'

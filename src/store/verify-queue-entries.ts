@@ -106,10 +106,7 @@ export class EntryCheck {
       if (!this.#isTagsCode(tagsCode, bytes, record)) this.#wrong('another tag code than the record', queue, record, at)
     } else if (sizeBytes === 0) {
       this.#missing(queue, record, at)
-    } else if (
-      position > at &&
-      this.#options.isRecordOf(position, queue.topic, queue.queueId, queueOffset)
-    ) {
+    } else if (position > at && this.#options.isRecordOf(position, queue.topic, queue.queueId, queueOffset)) {
       this.orphanCount++ // The topic was deleted, and a new one of its name began at 0 again.
     } else {
       this.#wrong(`it points at ${position === at ? 'another size' : 'another record'}`, queue, record, at)

@@ -5,7 +5,15 @@
  * altogether must not make a report of a hundred million lines.
  */
 
-export type DamageKind = 'log' | 'record' | 'seal' | 'segment-file' | 'queue-file' | 'queue-entry' | 'index-file' | 'index'
+export type DamageKind =
+  | 'log'
+  | 'record'
+  | 'seal'
+  | 'segment-file'
+  | 'queue-file'
+  | 'queue-entry'
+  | 'index-file'
+  | 'index'
 
 export interface Damage {
   readonly kind: DamageKind
