@@ -18,6 +18,7 @@ import type { Files } from './files.ts'
 import { forEachKeyHash, type KeyIndex } from './key-index.ts'
 import { LogReader } from './log-reader.ts'
 import { LogWalk } from './log-walk.ts'
+import { topicDirectory } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import { QueueFiles } from './queue-files.ts'
@@ -63,6 +64,7 @@ export class QueueHole extends Error {
 }
 
 export class Dispatcher {
+  readonly #files: Files
   readonly #progress: Progress
   readonly #options: DispatchOptions
   readonly #events: DispatchEvents
@@ -73,7 +75,10 @@ export class Dispatcher {
   readonly #counts: QueueCounts
   readonly #topics = new TopicTable()
   readonly #walk: LogWalk
-  readonly #scheduleTopic: DispatchTopic
+  /** Topics that were deleted, with where the log ended then; looked at until all of that has been passed. */
+  readonly #forgotten = new Map<string, number>()
+  #forgottenUntil = 0
+  #scheduleTopic: DispatchTopic
   /** Store time of the last record dispatched. */
   #storedAtMs = 0
   #written: number
@@ -92,6 +97,7 @@ export class Dispatcher {
     queues: Iterable<QueueSeed>,
     options: DispatchOptions
   ) {
+    this.#files = files
     this.#progress = world.progress
     this.#counts = world.counts
     this.#events = world.events
@@ -119,11 +125,16 @@ export class Dispatcher {
     this.#counts.publish(index, nextOffset)
   }
 
-  /** Forgets a topic; its queue files are closed and may be removed. */
-  forget(topic: string, directory: string): void {
+  /** Forgets a topic and removes its files. What the log has of it below `until` gets into no queue any more. */
+  forget(topic: string, until: number): void {
     for (const queue of this.#topics.delete(topic)?.queues.filter(known => known !== undefined) ?? [])
       this.#stage.forget(queue)
+    const directory = topicDirectory(this.#options.directory, topic)
     this.#queueFiles.close(directory)
+    this.#files.removeDirectory(directory)
+    if (topic === SCHEDULE_TOPIC) this.#scheduleTopic = this.#topics.open(topic)
+    this.#forgotten.set(topic, until)
+    this.#forgottenUntil = Math.max(this.#forgottenUntil, until)
   }
 
   get dispatchedUntil(): number {
@@ -203,11 +214,17 @@ export class Dispatcher {
   #record(bytes: Uint8Array, positions: RecordPositions): void {
     const topic = this.#topics.find(bytes, positions.topicAt, positions.topicBytes) ?? this.#newTopic(bytes, positions)
     const transaction = positions.sysFlag & SYS_FLAG.TRANSACTION_MASK
-    if (transaction === 0 || transaction === SYS_FLAG.TRANSACTION_COMMIT) this.#enqueue(topic, bytes, positions)
+    const counted = transaction === 0 || transaction === SYS_FLAG.TRANSACTION_COMMIT
+    if (counted && !this.#isForgotten(topic)) this.#enqueue(topic, bytes, positions)
     this.#storedAtMs = positions.storedAtMs
     if (this.#index !== undefined && transaction !== SYS_FLAG.TRANSACTION_ROLLBACK) {
       forEachKeyHash(bytes, positions, this.#index, this.#walk.at)
     }
+  }
+
+  #isForgotten(topic: DispatchTopic): boolean {
+    if (this.#walk.at >= this.#forgottenUntil) return false
+    return this.#walk.at < (this.#forgotten.get(topic.name) ?? 0)
   }
 
   #enqueue(topic: DispatchTopic, bytes: Uint8Array, positions: RecordPositions): void {

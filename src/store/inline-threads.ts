@@ -74,8 +74,8 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
       runUntilIdle(parts[role])
     },
     announce: queue => parts?.dispatcher.announce(queue),
-    async forgetTopic(topic) {
-      parts?.dispatcher.forget(topic)
+    async forgetTopic(topic, until) {
+      parts?.dispatcher.forget(topic, until)
     },
     async queueTable() {
       assert(parts !== undefined, 'the parts have been started')

@@ -10,7 +10,7 @@ import { type DispatchEvents, Dispatcher, type QueueSeed } from './dispatch.ts'
 import type { Files, Prefault } from './files.ts'
 import { Flusher } from './flush.ts'
 import { type KeyIndex, openKeyIndex } from './key-index.ts'
-import { indexDirectory, topicDirectory } from './paths.ts'
+import { indexDirectory } from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
 import { QueueCounts } from './queue-counts.ts'
 import { encodeQueueTable } from './sidecar.ts'
@@ -74,7 +74,7 @@ export function openFlusherPart({ files, clock }: PartWorld, setup: ThreadSetup,
 
 export interface DispatcherPart extends Part {
   announce(queue: QueueSeed): void
-  forget(topic: string): void
+  forget(topic: string, until: number): void
   deleteIndexBelow(physicalOffset: number): void
   queueTable(): QueueTableBytes
   /** Dispatches the last of the log. `pause` lets the flusher come first. @throws VarveError STORE_DISK_FULL, STORE_POISONED */
@@ -98,7 +98,7 @@ export function openDispatcherPart(
     step: () => dispatcher.step(),
     hasWork: () => dispatcher.hasWork(),
     announce: queue => dispatcher.announce(queue),
-    forget: topic => dispatcher.forget(topic, topicDirectory(setup.directory, topic)),
+    forget: (topic, until) => dispatcher.forget(topic, until),
     deleteIndexBelow: physicalOffset => index?.deleteBelow(physicalOffset),
     queueTable() {
       dispatcher.writeAll()

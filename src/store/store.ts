@@ -368,10 +368,17 @@ export class OpenStore implements Store {
 
   async deleteTopic(topic: string): Promise<void> {
     this.#checkWritable()
-    await this.#dispatchAll()
-    await this.#threads.forgetTopic(topic)
+    const until = this.#log.appended
+    // Before anything is awaited: what is appended from here on belongs to a new topic of the name.
     this.#topics.delete(topic)
     this.#world.minimum.forget(topic)
+    const forgotten = this.#threads.forgetTopic(topic, until)
+    this.#wakeAll()
+    await forgotten
+    // The table must cover every record of the topic, or a recovery would put the last of them into a queue again.
+    if (this.#options.flush === 'sync') await this.flushed(until)
+    await this.#dispatchAll(until)
+    await this.#savingQueues
     await this.#saveQueues()
   }
 
@@ -641,8 +648,7 @@ export class OpenStore implements Store {
   }
 
   /** Waits until the dispatcher has seen, and written out, everything that readers may see. */
-  async #dispatchAll(): Promise<void> {
-    const until = this.#visibleUntil()
+  async #dispatchAll(until = this.#visibleUntil()): Promise<void> {
     while (this.#queuesWritten() < until) {
       this.#progress.addCount(SLOT.writeQueuesNow)
       this.#threads.wake('dispatcher')

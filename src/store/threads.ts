@@ -61,8 +61,8 @@ export interface StoreThreads {
   wake(role: Role): void
   /** Before the first record of a queue is appended. */
   announce(queue: QueueSeed): void
-  /** Resolves when the dispatcher has let go of the topic's files. */
-  forgetTopic(topic: string): Promise<void>
+  /** Resolves when the topic's files are removed. What the log has of it below `until` gets into no queue any more. */
+  forgetTopic(topic: string, until: number): Promise<void>
   /** The queues as they are now, everything staged written. */
   queueTable(): Promise<QueueTableBytes>
   /** Lets index files go that have only records below the position. */

@@ -12,7 +12,7 @@ export interface PartTask {
 
 export type ToPart =
   | { readonly type: 'announce'; readonly queue: QueueSeed }
-  | { readonly type: 'forget'; readonly id: number; readonly topic: string }
+  | { readonly type: 'forget'; readonly id: number; readonly topic: string; readonly until: number }
   | { readonly type: 'deleteIndexBelow'; readonly id: number; readonly physicalOffset: number }
   | { readonly type: 'queueTable'; readonly id: number }
 

@@ -99,7 +99,7 @@ const loops: Readonly<Record<Role, Loop>> = {
           announced.set(`${message.queue.queueId} ${message.queue.topic}`, message.queue.index)
           return part.announce(message.queue)
         case 'forget':
-          part.forget(message.topic)
+          part.forget(message.topic, message.until)
           return post({ type: 'done', id: message.id })
         case 'deleteIndexBelow':
           part.deleteIndexBelow(message.physicalOffset)

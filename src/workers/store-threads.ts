@@ -91,8 +91,8 @@ class PiscinaThreads implements StoreThreads {
     this.#post('dispatcher', { type: 'announce', queue })
   }
 
-  async forgetTopic(topic: string): Promise<void> {
-    await this.#ask(id => ({ type: 'forget', id, topic }))
+  async forgetTopic(topic: string, until: number): Promise<void> {
+    await this.#ask(id => ({ type: 'forget', id, topic, until }))
   }
 
   async deleteIndexBelow(physicalOffset: number): Promise<void> {

@@ -1,5 +1,7 @@
 /** What `append` and the ways of reading promise, held against every way in which the engine can run. */
 import { getEventListeners } from 'node:events'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type MessageInput, openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import {
@@ -13,10 +15,13 @@ import {
   SYS_FLAG,
   verifyRecordChecksum
 } from '../../src/layout/index.ts'
+import { SimulatedDisk } from '../support/simulated-disk.ts'
 import {
   bodyOf,
   errorOf,
+  filesBelow,
   fill,
+  freshDirectory,
   message,
   nameOf,
   namesIn,
@@ -26,6 +31,7 @@ import {
   SEGMENT_BYTES,
   SettableClock,
   START_MS,
+  simulated,
   textOf,
   ways
 } from '../support/store-fixtures.ts'
@@ -441,6 +447,56 @@ describe.each(ways.filter(({ threads }) => threads === 'none'))('a store with $w
     await turn()
     store.append(message('first'))
     expect(nameOf((await first).value)).toBe('first')
+  })
+})
+
+describe('deleting a topic', () => {
+  test('removes its queue files, so that nobody finds its messages in the queues of the next of the name', async () => {
+    const directory = freshDirectory()
+    {
+      await using store = await openSmall({ directory })
+      fill(store, 50)
+      fill(store, 50, { queue: { topic: 'orders2', queueId: 0 } })
+      await store.deleteTopic('orders')
+      expect(existsSync(join(directory, 'consumequeue', 'orders'))).toBe(false)
+      fill(store, 3, { from: 100 })
+    }
+    await using store = await openSmall({ directory })
+    expect(await namesIn(store)).toEqual(['m100', 'm101', 'm102'])
+    expect(await readAll(store, { topic: 'orders2', queueId: 0 })).toHaveLength(50)
+  })
+
+  test('keeps its messages out of the queues although they are dispatched only afterwards', async () => {
+    await using store = await openSmall({ flush: 'sync' }) // Nothing is dispatched before it is flushed.
+    fill(store, 5)
+    const deleted = store.deleteTopic('orders')
+    fill(store, 3, { from: 100 })
+    await deleted
+    await store.flushed()
+    expect(await namesIn(store)).toEqual(['m100', 'm101', 'm102'])
+  })
+
+  test('survives a crash right afterwards', async () => {
+    const disk = new SimulatedDisk()
+    await using store = await openStore(simulated(disk))
+    fill(store, 50)
+    await store.deleteTopic('orders')
+    await using recovered = await openStore(simulated(disk.kill()))
+    expect(recovered.info().recovery.kind).toBe('crash')
+    expect(recovered.topics()).toEqual([])
+  })
+
+  test('goes on giving messages of the delay topic their due time, when that is the one', async () => {
+    const topic = 'SCHEDULE_TOPIC_XXXX'
+    const directory = freshDirectory()
+    {
+      await using store = await openSmall({ directory, clock: new SettableClock() })
+      store.append(message('before', { topic, properties: { DELAY: '2' } }))
+      await store.deleteTopic(topic)
+      store.append(message('after', { topic, properties: { DELAY: '2' } }))
+    }
+    const [file] = filesBelow(directory, `consumequeue/${topic}`).values()
+    expect(Number(file?.readBigInt64BE(12))).toBe(START_MS + 5_000)
   })
 })
 
