@@ -4,6 +4,7 @@
  */
 import type { Extent } from '../case.ts'
 import { alternate, type Benchmark, type BenchOptions, type Bound, type Contender, caseProcess } from '../harness.ts'
+import { type ApacheCase, apacheContender } from '../peers/apache.ts'
 import { peerProcess } from '../peers/contender.ts'
 import type { FilesSettings } from '../peers/files.case.ts'
 import type { LevelSettings } from '../peers/level.case.ts'
@@ -41,6 +42,9 @@ const level = (options: BenchOptions, settings: Omit<LevelSettings, 'directory' 
 const files = (options: BenchOptions, settings: Omit<FilesSettings, 'directory' | 'extent'>): Contender =>
   caseProcess('files', 'peers/files.case.ts', { extent: extentOf(options), ...settings })
 
+const apache = (options: BenchOptions, name: ApacheCase, contender?: string): Contender =>
+  apacheContender(name, { extent: extentOf(options), progress: options.progress }, contender)
+
 interface AppendCase {
   readonly name: string
   readonly question: string
@@ -52,20 +56,36 @@ const cases: readonly AppendCase[] = [
   {
     name: 'append-async-1k',
     question: 'appending 1 KiB from one thread, nobody waits for the disk; the dispatcher keeps up',
-    contenders: options => [varve(options, { bodyBytes: 1024 }), files(options, { bodyBytes: 1024 })],
-    bounds: [{ side: 'varve', of: 'drainMs', atMost: 1000 }]
+    contenders: options => [
+      varve(options, { bodyBytes: 1024 }),
+      apache(options, 'append-async-1k'),
+      files(options, { bodyBytes: 1024 })
+    ],
+    bounds: [
+      { side: 'varve', of: 'drainMs', atMost: 1000 },
+      { side: 'varve', against: 'apache', of: 'rate', atLeast: 1.5 },
+      { side: 'varve', against: 'apache', of: 'cpuUsPerMessage', atMost: 0.7 }
+    ]
   },
   {
     name: 'append-async-128',
     question: 'the same with 128 B',
-    contenders: options => [varve(options, { bodyBytes: 128 }), files(options, { bodyBytes: 128 })],
-    bounds: [{ side: 'varve', of: 'drainMs', atMost: 1000 }]
+    contenders: options => [
+      varve(options, { bodyBytes: 128 }),
+      apache(options, 'append-async-128'),
+      files(options, { bodyBytes: 128 })
+    ],
+    bounds: [
+      { side: 'varve', of: 'drainMs', atMost: 1000 },
+      { side: 'varve', against: 'apache', of: 'rate', atLeast: 1.3 }
+    ]
   },
   {
     name: 'append-batch',
     question: 'batches of 100 messages of 1 KiB, nobody waits for the disk',
     contenders: options => [
       varve(options, { bodyBytes: 1024, batchCount: 100 }),
+      apache(options, 'append-batch'),
       lmdb(options, { mode: 'batch', bodyBytes: 1024, batchCount: 100 }),
       level(options, { mode: 'batch', bodyBytes: 1024, batchCount: 100 }),
       files(options, { bodyBytes: 1024, batchCount: 100 })
@@ -97,14 +117,21 @@ const cases: readonly AppendCase[] = [
   {
     name: 'append-sync-64',
     question: 'synchronous flush, 64 writers of 1 KiB that each wait for their own message',
-    contenders: options => [varve(options, { bodyBytes: 1024, window: 64, flush: 'sync' })],
-    bounds: []
+    contenders: options => [
+      varve(options, { bodyBytes: 1024, window: 64, flush: 'sync' }),
+      apache(options, 'append-sync-64'),
+      apache(options, 'append-sync-64-in-flight', 'apache-in-flight')
+    ],
+    bounds: [{ side: 'varve', against: 'apache', of: 'rate', atLeast: 2 }]
   },
   {
     name: 'append-sync-1',
     question: 'synchronous flush, one writer of 1 KiB',
-    contenders: options => [varve(options, { bodyBytes: 1024, window: 1, flush: 'sync' })],
-    bounds: []
+    contenders: options => [
+      varve(options, { bodyBytes: 1024, window: 1, flush: 'sync' }),
+      apache(options, 'append-sync-1')
+    ],
+    bounds: [{ side: 'varve', against: 'apache', of: 'rate', atLeast: 1.5 }]
   },
   {
     name: 'append-many-queues',

@@ -6,7 +6,7 @@
  * in turns. Each listing is compared, message by message, with what the history of appends says must be there
  * (model.mjs). Needs Java 17 and Maven, and says so where they are missing: a suite that skips itself proves nothing.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,7 +32,12 @@ const { values: options } = parseArgs({
   }
 })
 
-process.exitCode = await main()
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`the suite cannot run: ${error.message}\n`)
+  process.exitCode = 1
+}
 
 async function main() {
   const versions = chosenVersions()
@@ -198,8 +203,9 @@ function chosenVersions() {
 function buildVarve() {
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
-  if (!existsSync(tsc)) throw new Error('run `npm run setup` first: the compiler is missing')
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+  if (!existsSync(tsc)) throw new Error('the compiler is missing; `npm run setup` installs it')
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+  if (status !== 0) throw new Error('the sources do not compile')
 }
 
 function say(line) {
