@@ -22,6 +22,15 @@ class Local {
   Type* slot;
 };
 
+template <class Type>
+class Maybe {
+ public:
+  bool has_value;
+  Type value;
+};
+
+class Value;
+
 class BackingStore {
  public:
   using DeleterCallback = void (*)(void* data, size_t length, void* deleter_data);
@@ -35,6 +44,8 @@ class ArrayBuffer {
                                                                  BackingStore::DeleterCallback deleter,
                                                                  void* deleter_data);
   VARVE_WEAK static Local<ArrayBuffer> New(Isolate* isolate, std::shared_ptr<BackingStore> backing_store);
+  VARVE_WEAK void SetDetachKey(Local<Value> key);
+  VARVE_WEAK Maybe<bool> Detach(Local<Value> key);
 };
 
 }  // namespace v8
@@ -45,8 +56,8 @@ namespace {
 
 // Through a volatile, because a compiler takes the address of a function for never null.
 template <typename Function>
-bool is_there(Function* function) {
-  Function* volatile address = function;
+bool is_there(Function function) {
+  Function volatile address = function;
   return address != nullptr;
 }
 
@@ -56,12 +67,17 @@ bool v8_has_what_is_needed() {
          is_there(&v8::ArrayBuffer::NewBackingStore) && is_there(static_cast<NewBuffer>(&v8::ArrayBuffer::New));
 }
 
-napi_value to_napi(v8::Local<v8::ArrayBuffer> buffer) {
-  // A napi_value is the slot of a V8 handle: node_api.h hides it, and every Node version converts it so.
-  static_assert(sizeof(napi_value) == sizeof buffer, "both are one pointer");
-  napi_value value = nullptr;
-  std::memcpy(&value, &buffer, sizeof value);
-  return value;
+bool v8_has_detach_keys() {
+  return is_there(&v8::ArrayBuffer::SetDetachKey) && is_there(&v8::ArrayBuffer::Detach);
+}
+
+// A napi_value is the slot of a V8 handle: node_api.h hides it, and every Node version converts it so.
+template <typename To, typename From>
+To convert(From handle) {
+  static_assert(sizeof(To) == sizeof handle, "both are one pointer");
+  To converted;
+  std::memcpy(&converted, &handle, sizeof converted);
+  return converted;
 }
 
 // Some builds of V8 keep all buffers in a cage of addresses and end the process over one outside of it; N-API answers
@@ -98,8 +114,24 @@ napi_status create_external_buffer(napi_env env, void* data, size_t bytes, napi_
   };
   auto store = v8::ArrayBuffer::NewBackingStore(data, bytes, v8::BackingStore::EmptyDeleter, nullptr);
   const std::shared_ptr<v8::BackingStore> shared(store.release(), discard);
-  *result = to_napi(v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), shared));
+  *result = convert<napi_value>(v8::ArrayBuffer::New(v8::Isolate::GetCurrent(), shared));
   return napi_add_finalizer(env, *result, data, finalize, hint, nullptr);
+}
+
+napi_status detach_external_buffer(napi_env env, napi_value buffer) {
+  if (!v8_has_detach_keys()) return napi_detach_arraybuffer(env, buffer);
+
+  // Keys are compared with `===`, so any number will do.
+  napi_value number = nullptr;
+  const napi_status status = napi_create_int32(env, 1, &number);
+  if (status != napi_ok) return status;
+  const auto key = convert<v8::Local<v8::Value>>(number);
+  auto* const array_buffer = convert<v8::ArrayBuffer*>(buffer);
+  array_buffer->SetDetachKey(key);
+  array_buffer->Detach(key);
+  bool is_detached = false;
+  napi_is_detached_arraybuffer(env, buffer, &is_detached);
+  return is_detached ? napi_ok : napi_generic_failure;
 }
 
 }  // namespace varve

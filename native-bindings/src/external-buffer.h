@@ -3,7 +3,7 @@
 // 100 ms for 200 MB of live objects, measured on Node 20. Mapped files are not memory that collection could free, and
 // V8 leaves a buffer out of its sum if nothing is to be done when it dies (`BackingStore::EmptyDeleter`).
 //
-// That way is not part of N-API. It uses four functions of V8 that have not changed in binary form since Node 14; they
+// That way is not part of N-API. It uses six functions of V8 that are the same in binary form from Node 20 to 24; they
 // are weak references, and where one is missing, or memory outside of the heap is not allowed at all, N-API does the job.
 #pragma once
 
@@ -17,6 +17,10 @@ namespace varve {
 // what it does must be right in both cases.
 napi_status create_external_buffer(napi_env env, void* data, size_t bytes, napi_finalize finalize, void* hint,
                                    napi_value* result);
+
+// Detaches a buffer made by the function above. From Node 24 on `markAsUntransferable` locks a buffer with a key that N-API
+// does not know, and N-API ends the process when it detaches one: so the key is replaced first.
+napi_status detach_external_buffer(napi_env env, napi_value buffer);
 
 // Whether garbage collection takes no notice of the size of mapped files.
 bool external_buffers_are_free();

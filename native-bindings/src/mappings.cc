@@ -180,9 +180,9 @@ napi_value unmap(napi_env env, napi_callback_info info) {
   // Detaching may run the finalizer: from here on the mapping is this function's to release.
   External* const external = mapping->external;
   external->mapping = nullptr;
-  if (napi_detach_arraybuffer(env, buffer) != napi_ok) {
+  if (detach_external_buffer(env, buffer) != napi_ok) {
     external->mapping = mapping;
-    return throw_system(env, EBUSY, "napi_detach_arraybuffer");
+    return throw_system(env, EBUSY, "detach");
   }
   Registry::shared().release(mapping);
   return nullptr;
