@@ -14,9 +14,17 @@ import { CheckpointFile } from './checkpoint.ts'
 import type { Files } from './files.ts'
 import type { RunJob } from './jobs.ts'
 import type { ResolvedOptions } from './options.ts'
-import { commitLogDirectory, consumeQueueDirectory, queueDirectory, segmentPath, topicDirectory } from './paths.ts'
+import {
+  commitLogDirectory,
+  consumeQueueDirectory,
+  lockPath,
+  queueDirectory,
+  segmentPath,
+  sidecarDirectory,
+  topicDirectory
+} from './paths.ts'
 import { queueFileBases } from './queue-minimum.ts'
-import { parseQueueTable, type QueueRow } from './sidecar.ts'
+import { ownerToken, parseQueueTable, type QueueRow, StateFile } from './sidecar.ts'
 import type { SnapshotReport } from './store-api.ts'
 import type { QueueTableBytes } from './threads.ts'
 
@@ -66,9 +74,46 @@ export async function takeSnapshot(directory: string, world: SnapshotWorld): Pro
     { durable: true }
   )
   checkpoint.close()
+  if (options.index) {
+    // Index files change while they are copied; building them anew from the copied log is as exact as it is simple.
+    const { indexSlots, indexItems } = options
+    const request = { directory, segmentBytes, indexSlots, indexItems, from: firstPosition, until }
+    await runJob({ type: 'index', request })
+  }
   files.syncDirectory(commitLogDirectory(directory))
-  files.syncDirectory(directory)
+  await runJob({ type: 'saveQueues', directory, table })
+  markClosed(world, directory, { until, table })
   return { directory, untilPhysicalOffset: until as PhysicalOffset, bytes }
+}
+
+/** From here on the copy is a store that was closed cleanly: it opens without looking at its records. */
+function markClosed(
+  { files, options }: SnapshotWorld,
+  directory: string,
+  { until, table }: Pick<QueueTableBytes, 'until' | 'table'>
+): void {
+  files.open(lockPath(directory), 'create').close() // Opening the copy must add no name to its root.
+  files.syncDirectory(directory)
+  const { segmentBytes, queueFileEntries, indexSlots, indexItems, clock } = options
+  const state = new StateFile(files, directory)
+  state.save(
+    {
+      segmentBytes,
+      queueFileEntries,
+      indexSlots,
+      indexItems,
+      durableUntil: until,
+      seenUntil: until,
+      indexEndPhysicalOffset: parseQueueTable(table)?.indexEndPhysicalOffset ?? 0,
+      bootId: '',
+      clean: true,
+      ownerToken: ownerToken(files, directory),
+      savedAtMs: clock.nowMs()
+    },
+    { durable: true }
+  )
+  state.close()
+  files.syncDirectory(sidecarDirectory(directory))
 }
 
 async function copyQueue({ files, options, runJob }: SnapshotWorld, directory: string, row: QueueRow): Promise<number> {
