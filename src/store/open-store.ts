@@ -4,6 +4,7 @@
  * The order matters. The lock comes before anything is looked at; recovery before the mark, because it wants to know
  * who was here last; the mark before the first append, so that Apache RocketMQ too sees a crash for what it is.
  */
+import { dirname, resolve } from 'node:path'
 import { VarveError } from '../base/index.ts'
 import { CheckpointFile, readCheckpoint } from './checkpoint.ts'
 import { CommitLog } from './commit-log.ts'
@@ -89,7 +90,15 @@ function makeRoot(files: Files, { directory, create }: ResolvedOptions): void {
   if (!create && files.find(commitLogDirectory(directory)) === undefined)
     throw new VarveError('STORE_NOT_FOUND', { directory })
   // All names in the root exist before the owner's token is taken: it changes when one is added.
-  if (found === undefined) files.makeDirectory(directory)
+  if (found === undefined) makeDurableDirectory(files, resolve(directory))
+}
+
+function makeDurableDirectory(files: Files, path: string): void {
+  if (files.find(path) !== undefined) return
+  const parent = dirname(path)
+  makeDurableDirectory(files, parent)
+  files.makeDirectory(path)
+  files.syncDirectory(parent)
 }
 
 function recover(files: Files, { runJob }: StoreThreads, options: ResolvedOptions): Promise<Recovered> {

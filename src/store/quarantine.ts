@@ -86,6 +86,7 @@ function keep(files: Files, directory: string, from: OpenFile, base: number, at:
   files.rename(temporary, path)
   files.syncDirectory(parent)
   files.syncDirectory(sidecarDirectory(directory))
+  files.syncDirectory(directory)
   return path
 }
 

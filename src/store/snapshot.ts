@@ -92,7 +92,7 @@ function markClosed(
   directory: string,
   { until, table }: Pick<QueueTableBytes, 'until' | 'table'>
 ): void {
-  files.open(lockPath(directory), 'create').close() // Opening the copy must add no name to its root.
+  files.lock(lockPath(directory)).release() // Makes the file: opening the copy must add no name to its root.
   files.syncDirectory(directory)
   const { segmentBytes, queueFileEntries, indexSlots, indexItems, clock } = options
   const state = new StateFile(files, directory)
