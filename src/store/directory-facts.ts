@@ -7,13 +7,25 @@
  * Not here: whether the contents are right (verify.ts).
  */
 import { join } from 'node:path'
-import { VarveError } from '../base/index.ts'
-import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, getInt53, parseSegmentName, segmentName } from '../layout/index.ts'
+import { MiB, VarveError } from '../base/index.ts'
+import {
+  CONSUME_QUEUE_ENTRY,
+  FILLER_SIZE_BYTES,
+  getInt53,
+  locate,
+  parseSegmentName,
+  RECORD_BLANK,
+  RECORD_WHOLE,
+  RecordPositions,
+  segmentName
+} from '../layout/index.ts'
 import { lockHolder } from './file-lock.ts'
 import type { DiskSpace, Files } from './files.ts'
 import { findIndexShape } from './index-shape.ts'
 import type { IndexShape } from './key-index-items.ts'
 import { listIndexFiles } from './key-index-names.ts'
+import { LogReader } from './log-reader.ts'
+import { firstStoredAt } from './log-scan.ts'
 import { SIZES_DEFAULT } from './options.ts'
 import {
   abortPath,
@@ -144,6 +156,37 @@ export function listQueues(files: Files, directory: string): { topic: string; qu
         .sort((a, b) => a.queueId - b.queueId)
     )
 }
+
+/**
+ * Where the log ends: known of a store that was closed, else found by following records from the last place that is
+ * surely good. Bodies are not checked.
+ */
+export function findLogEnd(files: Files, facts: DirectoryFacts): number {
+  const { condition, state, goodUntil, segments, segmentBytes, directory } = facts
+  if (condition === 'clean' && state !== undefined) return state.seenUntil
+  const filled = segments.filter(({ sizeBytes }) => sizeBytes === segmentBytes)
+  const last = filled.filter(({ base }) => firstStoredAt(files, directory, base) !== undefined).at(-1)
+  if (last === undefined) return segments[0]?.base ?? 0
+  const until = last.base + segmentBytes
+  const reader = new LogReader(files, facts)
+  const positions = new RecordPositions()
+  try {
+    let at = Math.max(last.base, Math.min(goodUntil, until))
+    while (at < until) {
+      reader.cover(at, until, RECORD_WINDOW_BYTES)
+      const shape = locate(reader.view, at - reader.base, reader.until - reader.base, positions)
+      if (shape === RECORD_BLANK) return until
+      if (shape !== RECORD_WHOLE || positions.physicalOffset !== at) return at
+      at += positions.totalBytes
+    }
+    return at
+  } finally {
+    reader.close()
+  }
+}
+
+/** No record is longer; where files are not mapped so much is read at once. */
+const RECORD_WINDOW_BYTES = 16 * MiB
 
 /** What was cut from the tail of the log in earlier recoveries. */
 export function listQuarantine(files: Files, directory: string): { path: string; sizeBytes: number }[] {

@@ -1,12 +1,29 @@
 /** The engine: what embedders, brokers and the threads of a store need of it. */
+export { readCheckpoint } from './checkpoint.ts'
+export {
+  type Condition,
+  type DirectoryFacts,
+  findLogEnd,
+  hasSidecar,
+  type KnownSizes,
+  listQuarantine,
+  listQueues,
+  type QueueFacts,
+  readDirectoryFacts,
+  readQueueFacts
+} from './directory-facts.ts'
 export type { QueueSeed } from './dispatch.ts'
+export { type DumpedRecord, dumpEntries, dumpIndex, dumpLog, dumpQueue } from './dump.ts'
+export { lockHolder } from './file-lock.ts'
 export type { Files, MapperKind } from './files.ts'
 export { inlineThreads } from './inline-threads.ts'
 export { type Job, performJob, type RunJob } from './jobs.ts'
-export { prefaultHere } from './mapping.ts'
+export { nativeFacts, prefaultHere } from './mapping.ts'
 export { openStoreWith, type StoreSurroundings } from './open-store.ts'
 export { Progress, type Role, SLOT } from './progress.ts'
 export { openRealFiles } from './real-files.ts'
+export { applyRepair, planRepair, type RepairStep, type RepairWorld, rebuildDerived } from './repair.ts'
+export { readDamage, readQueueTable, readSeals } from './sidecar.ts'
 export type {
   DamagedRange,
   KeyQuery,
@@ -25,3 +42,6 @@ export type {
 } from './store-api.ts'
 export { openAllocatorPart, openDispatcherPart, openFlusherPart, type Part, type PartWorld } from './store-parts.ts'
 export type { QueueTableBytes, StoreThreads, ThreadEvents, ThreadSetup } from './threads.ts'
+export { type VerifyOptions, type VerifyReport, verifyStore } from './verify.ts'
+export { indexExtent } from './verify-index.ts'
+export type { Damage, DamageKind } from './verify-report.ts'

@@ -65,6 +65,12 @@ export function nativeIfBuilt(): Native | undefined {
   return loadNative().native
 }
 
+/** Which binary of the native bindings is in use, or why there is none: for `varve doctor`. */
+export function nativeFacts(): { readonly path: string } | { readonly reason: string } {
+  const bindings = loadNative()
+  return bindings.native === undefined ? { reason: bindings.reason } : { path: bindings.path }
+}
+
 /** CRC-32 of many ranges in one call, where the native bindings are built. */
 export function nativeChecksums(): Native['crc32Many'] | undefined {
   return loadNative().native?.crc32Many
