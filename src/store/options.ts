@@ -1,6 +1,7 @@
 /** Options of a store: defaults, and the ranges outside of which the format or the machine could not keep its promises. */
 import { GiB, hourMs, KiB, MiB, secondMs, systemClock, VarveError } from '../base/index.ts'
-import { CONSUME_QUEUE_ENTRY, DELAY_LEVELS_DEFAULT, parseDelayLevels } from '../layout/index.ts'
+import { CONSUME_QUEUE_ENTRY, DELAY_LEVELS_DEFAULT, hostToBytes, parseDelayLevels } from '../layout/index.ts'
+import type { HostAddress } from '../model/index.ts'
 import type { RetentionOptions, StoreOptions } from './store-api.ts'
 
 export type ResolvedRetention = Required<Omit<RetentionOptions, 'totalBytesMax' | 'mayDelete'>> & {
@@ -37,6 +38,9 @@ export function resolveOptions(options: StoreOptions): ResolvedOptions {
     GiB
   )
   if (segmentBytes % (4 * KiB) !== 0) throw invalid('segmentBytes', segmentBytes, 'a multiple of 4096')
+  // Chosen by whoever opens the store, but named by its user.
+  oneOf('threads', options.threads ?? 'workers', ['workers', 'none'])
+  oneOf('mapper', options.mapper ?? 'auto', ['auto', 'mmap-io', 'native', 'plain'])
   if (options.directory === '') throw invalid('directory', '', 'a path')
   return {
     directory: options.directory,
@@ -64,7 +68,7 @@ export function resolveOptions(options: StoreOptions): ResolvedOptions {
     queueIdMax: within('queueIdMax', options.queueIdMax ?? 65_535, 0, 0x7fffffff),
     queueCountMax: within('queueCountMax', options.queueCountMax ?? 1_048_576, 1, 16_777_216),
     recordChecksum: options.recordChecksum ?? false,
-    storeHost: options.storeHost ?? { address: '127.0.0.1', port: 10911 },
+    storeHost: host('storeHost', options.storeHost ?? { address: '127.0.0.1', port: 10911 }),
     dirtyBytesMax: within('dirtyBytesMax', options.dirtyBytesMax ?? GiB, MiB, GiB),
     undispatchedCountMax: within('undispatchedCountMax', options.undispatchedCountMax ?? 4_194_304, 1024, 1 << 26),
     delayLevelsMs: parseDelayLevels(options.delayLevels ?? DELAY_LEVELS_DEFAULT),
@@ -83,7 +87,10 @@ function resolveRetention(retention: RetentionOptions): ResolvedRetention {
   return {
     ageMs: within('retention.ageMs', retention.ageMs ?? 72 * hourMs, 0, Number.MAX_SAFE_INTEGER),
     hours,
-    totalBytesMax: retention.totalBytesMax,
+    totalBytesMax:
+      retention.totalBytesMax === undefined
+        ? undefined
+        : within('retention.totalBytesMax', retention.totalBytesMax, 0, Number.MAX_SAFE_INTEGER),
     diskUsedRatioMax: ratio('retention.diskUsedRatioMax', retention.diskUsedRatioMax ?? 0.75),
     diskUsedRatioForced: ratio('retention.diskUsedRatioForced', retention.diskUsedRatioForced ?? 0.85),
     diskUsedRatioFull: ratio('retention.diskUsedRatioFull', retention.diskUsedRatioFull ?? 0.9),
@@ -100,6 +107,19 @@ function within(option: string, value: number, min: number, max: number): number
 
 function ratio(option: string, value: number): number {
   if (!(value > 0 && value <= 1)) throw invalid(option, value, 'above 0, up to 1')
+  return value
+}
+
+function host(option: string, value: HostAddress): HostAddress {
+  try {
+    hostToBytes(value)
+  } catch (cause) {
+    throw new VarveError(
+      'OPTION_INVALID',
+      { option, value: `${value.address}:${value.port}`, range: 'an IP address and a port' },
+      { cause }
+    )
+  }
   return value
 }
 

@@ -575,8 +575,9 @@ export class OpenStore implements Store {
     const { topic, queueId, countMax = READ_COUNT_DEFAULT, bytesMax = READ_BYTES_DEFAULT } = request
     const queue = this.#topics.findQueue(topic, queueId)
     if (queue === undefined) return nothingAt(0)
-    if (!Number.isSafeInteger(request.offset))
-      throw new VarveError('OPTION_INVALID', { option: 'offset', value: String(request.offset), range: 'an integer' })
+    if (!Number.isSafeInteger(request.offset)) throw invalid('offset', request.offset, 'an integer')
+    if (Number.isNaN(countMax)) throw invalid('countMax', countMax, 'a number')
+    if (Number.isNaN(bytesMax)) throw invalid('bytesMax', bytesMax, 'a number')
     const offset = Math.max(request.offset, this.#minOf(queue))
     const max = this.#maxOf(queue)
     if (offset >= max || countMax <= 0) return nothingAt(Math.min(offset, max))
@@ -764,6 +765,9 @@ export class OpenStore implements Store {
     if (this.#failure !== undefined) throw this.#refusal()
   }
 }
+
+const invalid = (option: string, value: number, range: string): VarveError =>
+  new VarveError('OPTION_INVALID', { option, value: String(value), range })
 
 /** Half and rolled back messages are in no queue. */
 function isCounted({ sysFlag = 0 }: MessageInput): boolean {
