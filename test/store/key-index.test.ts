@@ -37,7 +37,10 @@ interface Put {
   readonly storedAtMs: number
 }
 
-/** Records of one or two keys each, one second apart; keys repeat. */
+/** Header and slots end within the second page, the items within the fourth: what is synced apart can be lost apart. */
+const pagesApart = { slots: 1200, items: 400 }
+
+/** Records of one or two keys each, one second apart; keys repeat, and share the slots of `shape`. */
 function puts(recordCount: number, random: Random = seededRandom(1)): Put[] {
   return Array.from({ length: recordCount }, (_, i) => {
     const at = { physicalOffset: 100 * i, storedAtMs: BEGIN_MS + 1000 * i }
@@ -83,6 +86,19 @@ function expectToFind(files: Files, all: readonly Put[]): void {
   for (let keyHash = 0; keyHash < 20; keyHash++) expect(query(files, { keyHash })).toEqual(expected(all, keyHash))
 }
 
+/** Keys of which some repeat, in slots of all pages; some records have none. */
+function spreadPuts(recordCount: number, from: number, random: Random): Put[] {
+  return Array.from({ length: recordCount }, (_, i) => {
+    const at = { physicalOffset: from + 100 * i, storedAtMs: BEGIN_MS + from + 1000 * i }
+    return Array.from({ length: random.below(3) }, () => ({ ...at, keyHash: random.below(500) * 769 }))
+  })
+    .flat()
+    .filter((put, i, all) => !all.slice(Math.max(0, i - 1), i).some(other => isSame(other, put)))
+}
+
+const isSame = (one: Put, other: Put): boolean =>
+  one.keyHash === other.keyHash && one.physicalOffset === other.physicalOffset
+
 function bytesOf(files: Files, path: string): Uint8Array {
   const file = files.open(path, 'read')
   const bytes = new Uint8Array(file.sizeBytes())
@@ -109,9 +125,9 @@ function overwriteInt32(files: Files, path: string, at: number, value: number): 
 }
 
 /** What the same puts make on an empty disk. */
-function freshContents(all: readonly Put[]): Buffer[] {
+function freshContents(all: readonly Put[], size = shape): Buffer[] {
   const disk = newDisk()
-  const index = open(disk)
+  const index = open(disk, size)
   putAll(index, all)
   index.close()
   return contents(disk)
@@ -432,38 +448,80 @@ describe('a process killed in the middle of a put', () => {
 })
 
 describe('after a loss of power', () => {
-  test.each(mappers)('an index rebuilt to what was flushed is as if nothing had happened (%s)', mapper => {
-    let rebuiltFromLess = 0
-    for (let seed = 1; seed <= 150; seed++) {
-      const random = seededRandom(seed)
-      const all = puts(40 + random.below(60), random)
-      const disk = newDisk(mapper)
-      const index = open(disk)
-      let durableUntil = 0
-      for (const [i, put] of all.entries()) {
-        putAll(index, [put])
-        if (all[i + 1]?.physicalOffset !== put.physicalOffset && random.chance(0.04)) {
-          index.flush()
-          durableUntil = put.physicalOffset + 100
-        } else if (random.chance(0.1)) index.publish()
-      }
-      index.publish()
+  const policies = [losesEverything, losesNothing, {}, { tornPages: 0.5 }]
 
-      const found = disk.crash(random, random.pick([losesEverything, losesNothing, {}, { tornPages: 0.5 }]))
-      const again = open(found)
-      const from = again.rebuildTo(durableUntil)
-      expect(from, `seed ${seed}`).toBeLessThanOrEqual(durableUntil)
-      if (from < durableUntil) rebuiltFromLess++
-      putAll(
-        again,
-        all.filter(put => put.physicalOffset >= from)
-      )
-      const more = { keyHash: 3, physicalOffset: 100_000, storedAtMs: BEGIN_MS + 1e6 }
-      putAll(again, [more])
-      again.close()
-      expect(contents(found), `seed ${seed}`).toEqual(freshContents([...all, more]))
+  /** Puts with flushes here and there. Returns up to where the last of them reached. */
+  function putAndFlush(index: KeyIndex, all: readonly Put[], from: number, random: Random): number {
+    let durableUntil = from
+    for (const [i, put] of all.entries()) {
+      putAll(index, [put])
+      if (all[i + 1]?.physicalOffset === put.physicalOffset) continue
+      if (random.chance(0.01)) {
+        index.flush()
+        durableUntil = put.physicalOffset + 100
+      } else if (random.chance(0.03)) index.publish()
     }
-    expect(rebuiltFromLess).toBe(0)
+    index.publish()
+    return durableUntil
+  }
+
+  test.each(mappers)('an index rebuilt to what was flushed is as if nothing had happened (%s)', mapper => {
+    let lost = 0
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = seededRandom(seed)
+      let disk = newDisk(mapper)
+      let log: Put[] = []
+      let durableUntil = 0
+      for (let life = 0; life < 3; life++) {
+        const index = open(disk, pagesApart)
+        const from = index.rebuildTo(durableUntil)
+        expect(from, `seed ${seed}`).toBe(durableUntil)
+        // What was above is lost from the log as well, and others take its place.
+        const kept = log.filter(put => put.physicalOffset < durableUntil)
+        lost += log.length - kept.length
+        const added = spreadPuts(50 + random.below(300), durableUntil, random)
+        log = [...kept, ...added]
+        durableUntil = putAndFlush(index, added, durableUntil, random)
+        disk = disk.crash(random, random.pick(policies))
+      }
+      const index = open(disk, pagesApart)
+      const from = index.rebuildTo(durableUntil)
+      const last = { keyHash: 3, physicalOffset: 1e6, storedAtMs: BEGIN_MS + 1e9 }
+      log.push(last)
+      putAll(
+        index,
+        log.filter(put => put.physicalOffset >= from)
+      )
+      index.close()
+      expect(contents(disk), `seed ${seed}`).toEqual(freshContents(log, pagesApart))
+    }
+    expect(lost).toBeGreaterThan(1000)
+  })
+
+  test.each([
+    { damage: 'a first item that cannot be', at: indexItemAt(1, shape.slots) + INDEX_ITEM.at.previousItem, value: 5 },
+    { damage: 'a header that does not fit the items', at: INDEX_HEADER.at.beginPhysicalOffset + 4, value: 3801 }
+  ])('a file with $damage is dropped and put again', ({ at, value }) => {
+    const disk = newDisk()
+    const index = open(disk)
+    const all = Array.from({ length: 45 }, (_, i) => ({
+      keyHash: i % 20,
+      physicalOffset: 100 * i,
+      storedAtMs: BEGIN_MS + i
+    }))
+    putAll(index, all)
+    index.flush()
+    index.close()
+    overwriteInt32(disk, newestPath(disk), at, value)
+    const again = open(disk)
+    const from = again.rebuildTo(4500)
+    expect(from).toBe(3700)
+    putAll(
+      again,
+      all.filter(put => put.physicalOffset >= from)
+    )
+    again.close()
+    expectToFind(disk, all)
   })
 
   test('an index that nobody flushed is believed as far as its items fit together', () => {

@@ -131,7 +131,7 @@ describe('the state of a store', () => {
           file.save(state(++saved), { durable: isDurable })
           if (isDurable) durable = saved
         }
-        disk = chance.chance(0.3) ? disk.kill() : disk.crash(chance, { pages: 0.4, tornPages: 0.4 })
+        disk = chance.chance(0.3) ? disk.kill() : disk.crash(chance, { pages: 0.3, tornPages: 0.6, sectorBytes: 8 })
         const found = readState(disk, ROOT)?.seenUntil ?? 0
         expect(found, `seed ${seed}`).toBeGreaterThanOrEqual(durable)
         expect(found, `seed ${seed}`).toBeLessThanOrEqual(saved)

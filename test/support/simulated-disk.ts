@@ -14,7 +14,7 @@
 import { basename, dirname, resolve } from 'node:path'
 import { assert, type Clock, PAGE_BYTES, type Random, systemError, VarveError } from '../../src/base/index.ts'
 import type { DiskSpace, FileFacts, FileLock, Files, MapperKind, Mapping, OpenFile } from '../../src/store/files.ts'
-import { type BlockBudget, type CrashPolicy, SimulatedContents } from './simulated-file.ts'
+import { type BlockBudget, type CrashPolicy, SECTOR_BYTES, SimulatedContents } from './simulated-file.ts'
 
 export { type CrashPolicy, SECTOR_BYTES } from './simulated-file.ts'
 
@@ -57,11 +57,11 @@ export type CallKind = (typeof callKinds)[number]
 const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
 const FIRST_MODIFIED_MS = 1_700_000_000_000
 
-const defaultPolicy: CrashPolicy = { pages: 0.5, tornPages: 0.1, sizes: 0.5, names: 0.5 }
+const defaultPolicy: CrashPolicy = { pages: 0.5, tornPages: 0.1, sectorBytes: SECTOR_BYTES, sizes: 0.5, names: 0.5 }
 /** Nothing that was not synced has reached the disk. */
-export const losesEverything: CrashPolicy = { pages: 0, tornPages: 0, sizes: 0, names: 0 }
+export const losesEverything: Partial<CrashPolicy> = { pages: 0, tornPages: 0, sizes: 0, names: 0 }
 /** Everything has, as if the system had gone down in good order. */
-export const losesNothing: CrashPolicy = { pages: 1, tornPages: 0, sizes: 1, names: 1 }
+export const losesNothing: Partial<CrashPolicy> = { pages: 1, tornPages: 0, sizes: 1, names: 1 }
 
 export class SimulatedDisk implements Files {
   readonly mapper: MapperKind

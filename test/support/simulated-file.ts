@@ -12,12 +12,14 @@ export const SECTOR_BYTES = 512
 const CAPACITY_BYTES_MIN = 16 * PAGE_BYTES
 const ZERO_PAGE = new Uint8Array(PAGE_BYTES)
 
-/** Chances, from 0 to 1, of what happens to that which was not synced. */
+/** What happens to that which was not synced: chances, from 0 to 1. */
 export interface CrashPolicy {
   /** A changed page has reached the disk. */
   readonly pages: number
   /** Only some sectors of a changed page have. */
   readonly tornPages: number
+  /** What reaches the disk whole or not at all: 512; fewer for a disk that promises less than it should. */
+  readonly sectorBytes: number
   /** A changed size, and allocated blocks, have. */
   readonly sizes: number
   /** A new name, a rename or a removal has. */
@@ -163,7 +165,7 @@ export class SimulatedContents {
     const pages = new Map(this.#durablePages)
     for (const page of this.#unsyncedPages(0, this.sizeBytes)) {
       if (this.#isLost(page)) continue
-      if (random.chance(policy.tornPages)) pages.set(page, this.#tornPage(page, random))
+      if (random.chance(policy.tornPages)) pages.set(page, this.#tornPage(page, random, policy.sectorBytes))
       else if (random.chance(policy.pages)) pages.set(page, this.#wholePage(page))
     }
 
@@ -202,12 +204,12 @@ export class SimulatedContents {
     return lost !== undefined && Buffer.compare(lost, this.#wholePage(page)) === 0
   }
 
-  #tornPage(page: number, random: Random): Uint8Array {
+  #tornPage(page: number, random: Random, sectorBytes: number): Uint8Array {
     const torn = new Uint8Array(PAGE_BYTES)
     torn.set(this.#durablePages.get(page) ?? ZERO_PAGE)
     const now = this.#page(page)
-    for (let at = 0; at < now.length; at += SECTOR_BYTES) {
-      if (random.chance(0.5)) torn.set(now.subarray(at, at + SECTOR_BYTES), at)
+    for (let at = 0; at < now.length; at += sectorBytes) {
+      if (random.chance(0.5)) torn.set(now.subarray(at, at + sectorBytes), at)
     }
     return torn
   }
