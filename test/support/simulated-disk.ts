@@ -368,8 +368,9 @@ export class SimulatedDisk implements Files {
 
   #change(change: NameChange): void {
     const { node, from, to } = change
-    if (from !== undefined) from.directory.unlink(from.name)
+    // The new name first: a file without any name or user gives its blocks back.
     if (to !== undefined) to.directory.link(to.name, node)
+    if (from !== undefined) from.directory.unlink(from.name)
     const now = this.#now()
     if (from !== undefined) from.directory.modifiedMs = now
     if (to !== undefined) to.directory.modifiedMs = now

@@ -1,0 +1,102 @@
+/**
+ * Runs the scenarios, one line for each, and ends with how many passed and failed.
+ *
+ * A case that fails prints its seed, the directory in which its state is kept and the command that runs just this case
+ * again. All choices of a case follow from its seed; only where real processes are killed does time have a say too.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { freshSeed } from '../../src/base/index.ts'
+import { power } from './power.ts'
+import type { Scenario, Size, Tally } from './scenario.ts'
+import { knownSeeds } from './seeds.ts'
+
+const scenarios: readonly Scenario[] = [power]
+
+const PROGRESS_INTERVAL_MS = 15_000
+
+/** Returns the exit status: 0 if every scenario passed, 1 if one failed, 2 for a command that makes no sense. */
+export async function main(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      short: { type: 'boolean', default: false },
+      medium: { type: 'boolean', default: false },
+      long: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      seed: { type: 'string' },
+      count: { type: 'string' }
+    }
+  })
+  const chosen = scenarios.filter(({ name }) => values.only === undefined || name === values.only)
+  if (chosen.length === 0) {
+    say(`no scenario is called ${values.only}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
+    return 2
+  }
+  const size: Size = values.long ? 'long' : values.medium ? 'medium' : 'short'
+  const seed = values.seed === undefined ? freshSeed() : Number(values.seed)
+  const count = values.count === undefined ? undefined : Number(values.count)
+  say(`crash suite, ${size} form, seed ${seed}`)
+
+  const root = mkdtempSync(join(tmpdir(), 'varve-crash-'))
+  let failed = 0
+  for (const scenario of chosen) {
+    const cases = count ?? scenario.cases[size]
+    const known = values.seed === undefined ? (knownSeeds[scenario.name] ?? []) : []
+    const seeds = [...known, ...Array.from({ length: cases }, (_, i) => seed + i)]
+    if (!(await runScenario(scenario, seeds, join(root, scenario.name)))) failed++
+  }
+  if (readdirSync(root).length === 0) rmSync(root, { recursive: true })
+  say(`${chosen.length - failed} passed, ${failed} failed`)
+  return failed === 0 ? 0 : 1
+}
+
+async function runScenario(scenario: Scenario, seeds: readonly number[], root: string): Promise<boolean> {
+  const startedMs = performance.now()
+  const tally: Tally = {}
+  let done = 0
+  let failures = 0
+  const progress = setInterval(() => say(`  ${scenario.name}: ${done} of ${seeds.length}`), PROGRESS_INTERVAL_MS)
+  const waiting = [...seeds]
+  const lane = async (): Promise<void> => {
+    for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
+      const directory = join(root, String(seed))
+      mkdirSync(directory, { recursive: true })
+      try {
+        for (const [what, count] of Object.entries(await scenario.run(seed, directory)))
+          tally[what] = (tally[what] ?? 0) + count
+        rmSync(directory, { recursive: true })
+      } catch (error) {
+        failures++
+        reportFailure(scenario, seed, directory, error)
+        if (failures >= FAILURES_MAX) waiting.length = 0
+      }
+      done++
+    }
+  }
+  await Promise.all(Array.from({ length: scenario.lanes }, lane))
+  clearInterval(progress)
+  if (failures === 0) rmSync(root, { recursive: true })
+  const counts = Object.entries(tally).map(([what, count]) => `${count} ${what}`)
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+  say(
+    `${failures === 0 ? 'ok    ' : 'FAILED'} ${scenario.name}: ${scenario.about} (${[...counts, `${seconds} s`].join(', ')})`
+  )
+  return failures === 0
+}
+
+/** More of the same would only bury the first. */
+const FAILURES_MAX = 3
+
+function reportFailure({ name }: Scenario, seed: number, directory: string, error: unknown): void {
+  say(`  ${name}, seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  if (error instanceof Error && error.cause instanceof Error) say(`  because: ${error.cause.stack}`)
+  say(`  kept in ${directory}`)
+  say(`  again: npm run test:crash -- --only ${name} --seed ${seed} --count 1`)
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

@@ -1,0 +1,17 @@
+/** What a scenario of the suite is: cases that follow from a seed, each of which passes or breaks a promise. */
+
+export type Size = 'short' | 'medium' | 'long'
+
+/** Counts of what a case has done, summed up over all cases. */
+export type Tally = Record<string, number>
+
+export interface Scenario {
+  readonly name: string
+  readonly about: string
+  /** How many cases each form of the suite runs. */
+  readonly cases: Readonly<Record<Size, number>>
+  /** How many run side by side. */
+  readonly lanes: number
+  /** One case. `directory` is empty, its own, and kept if the case fails. @throws Violation, or whatever went wrong */
+  run(seed: number, directory: string): Promise<Tally>
+}

@@ -1,0 +1,110 @@
+/**
+ * A store on the simulated disk, small enough that a few dozen messages cross the end of a segment, of a queue file and of
+ * an index file; and a random load for it.
+ *
+ * A `Defect` is planted here, between engine and disk or between producer and ledger: nothing of it is in the product.
+ */
+import { type Clock, KiB, type Random, VarveError } from '../../src/base/index.ts'
+import type { Store, StoreOptions } from '../../src/index.ts'
+import type { Files } from '../../src/store/files.ts'
+import { inlineThreads, openStoreWith, type StoreThreads } from '../../src/store/index.ts'
+import type { Ledger, Recorder } from './ledger.ts'
+import { type Body, QUEUES } from './messages.ts'
+import type { Place } from './oracle.ts'
+import { appendOnce, nextCount, type Producing } from './producer.ts'
+
+export const DIRECTORY = '/store'
+export const SMALL_BODY: Body = { bytesMax: 9 * KiB }
+
+export interface Defect {
+  readonly files?: (files: Files) => Files
+  readonly threads?: (threads: StoreThreads, files: Files) => StoreThreads
+  readonly recorder?: (recorder: Recorder) => Recorder
+}
+
+export const noDefect: Defect = {}
+
+/** Moves only when it is told to, so that what depends on time happens when the load says so. */
+export class LoadClock implements Clock {
+  #ms = 1_700_000_000_000
+
+  nowMs(): number {
+    return this.#ms
+  }
+
+  monotonicMs(): number {
+    return this.#ms
+  }
+
+  advance(ms: number): void {
+    this.#ms += ms
+  }
+}
+
+export function openSimulated(files: Files, flush: 'sync' | 'async', clock: Clock, defect: Defect): Promise<Store> {
+  const seen = defect.files?.(files) ?? files
+  const threads = inlineThreads(seen, clock)
+  const options: StoreOptions = {
+    directory: DIRECTORY,
+    segmentBytes: 64 * KiB,
+    queueFileEntries: 16,
+    indexSlots: 16,
+    indexItems: 64,
+    flush,
+    clock,
+    threads: 'none',
+    files: seen,
+    retention: { diskUsedRatioFull: 1, diskUsedRatioForced: 1, diskUsedRatioMax: 1 }
+  }
+  return openStoreWith(options, { files: seen, threads: defect.threads?.(threads, seen) ?? threads })
+}
+
+/** For the oracle. */
+export function simulatedPlace(files: Files, flush: 'sync' | 'async', clock: Clock, defect: Defect): Place {
+  return { directory: DIRECTORY, files, open: () => openSimulated(files, flush, clock, defect) }
+}
+
+/** Appends, batches, flushes, reads and passing time, as the random numbers say. What is refused is in the ledger. */
+export async function load(
+  store: Store,
+  ledger: Ledger,
+  { random, clock, steps, defect }: { random: Random; clock: LoadClock; steps: number; defect: Defect }
+): Promise<void> {
+  const recorder = defect.recorder?.(ledger) ?? ledger
+  const producing: Producing = { store, recorder, seed: ledger.seed, body: ledger.body }
+  for (let step = 0; step < steps; step++) {
+    const chosen = random.below(20)
+    if (chosen < 14) await appendWhenPossible(producing, ledger, random)
+    else if (chosen < 18) await flush(store, recorder, random)
+    else if (chosen < 19) await passTime(store, clock, random)
+    else await readBack(store, random)
+  }
+}
+
+async function appendWhenPossible(producing: Producing, ledger: Ledger, random: Random): Promise<void> {
+  const count = nextCount(random)
+  const queue = random.below(QUEUES.length)
+  try {
+    appendOnce(producing, ledger.nextId, count, queue)
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'STORE_BUSY') throw error
+    await producing.store.writable()
+  }
+}
+
+async function flush(store: Store, recorder: Recorder, random: Random): Promise<void> {
+  const until = store.info().appendedUntil
+  await (random.chance(0.5) ? store.flushed() : store.flushed(until))
+  recorder.flushed(until)
+}
+
+/** Long enough for the state to be saved, for queues to be made durable and for an interval to flush, or not. */
+async function passTime(store: Store, clock: LoadClock, random: Random): Promise<void> {
+  clock.advance(random.pick([1, 600, 1_500, 11_000]))
+  await store.writable()
+}
+
+async function readBack(store: Store, random: Random): Promise<void> {
+  const queue = random.pick(QUEUES)
+  await store.read({ ...queue, offset: random.below(store.maxOffset(queue) + 1) })
+}
