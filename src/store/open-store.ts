@@ -235,7 +235,6 @@ async function start(
     options,
     threads,
     progress,
-    counts,
     segments,
     log,
     gap,

@@ -274,7 +274,9 @@ class Verification {
   #indexCovers({ from, until }: IndexExtent, isClosed: boolean): { from: number; until: number } {
     const { condition, state } = this.#facts
     // Of a store that we closed ourselves the state tells; an index that is switched off ends at 0.
-    if (condition === 'clean') return { from: 0, until: (state?.indexEndPhysicalOffset ?? 0) + 1 }
+    const untilBefore = state?.indexEndPhysicalOffset ?? 0
+    const isGone = from === undefined && untilBefore > 0 && isClosed
+    if (condition === 'clean' || isGone) return { from: 0, until: untilBefore + (untilBefore > 0 ? 1 : 0) }
     if (from === undefined || until === undefined) return { from: 0, until: 0 }
     return { from, until: isClosed ? until + 1 : until }
   }

@@ -1,0 +1,191 @@
+/**
+ * Housekeeping: what an open store does from time to time without being asked.
+ *
+ * - makes consume queues and index durable, so that recovery has little to dispatch again
+ * - deletes what retention no longer keeps, and stops writing while the disk is too full
+ * - seals complete segments
+ * - looks whether somebody has touched the segment being written
+ *
+ * Each is done by jobs and by the dispatcher; the owner's thread only starts them and takes note of the result.
+ */
+import { type Clock, GiB, minuteMs, secondMs, VarveError } from '../base/index.ts'
+import type { CommitLog } from './commit-log.ts'
+import type { Files } from './files.ts'
+import type { LogSegments } from './log-segments.ts'
+import type { ResolvedOptions } from './options.ts'
+import { type Progress, SLOT } from './progress.ts'
+import { firstOffsetOf, type QueueMinimum } from './queue-minimum.ts'
+import { Retention } from './retention.ts'
+import { Sealer } from './sealer.ts'
+import type { SegmentFacts } from './store-api.ts'
+import type { StoreThreads } from './threads.ts'
+import type { Topics } from './topics.ts'
+
+const INTERVAL_MS = 1 * secondMs
+/** Queues are made durable after so much log or time, whichever comes first. */
+const QUEUES_DURABLE_BYTES = 1 * GiB
+const QUEUES_DURABLE_INTERVAL_MS = 1 * minuteMs
+/** Deleting the files of so many queues is one turn of the event loop. */
+const QUEUES_PER_TURN = 64
+
+export interface HousekeepingWorld {
+  readonly files: Files
+  readonly clock: Clock
+  readonly options: ResolvedOptions
+  readonly threads: StoreThreads
+  readonly progress: Progress
+  readonly segments: LogSegments
+  readonly log: CommitLog
+  readonly topics: Topics
+  readonly minimum: QueueMinimum
+  /** Told of what ends the store; a full disk does not. */
+  readonly onFailed: (error: VarveError) => void
+}
+
+export class Housekeeping {
+  readonly #world: HousekeepingWorld
+  readonly #progress: Progress
+  readonly #retention: Retention
+  readonly #sealer: Sealer
+  #timer: NodeJS.Timeout | undefined
+  #queuesDurableUntil: number
+  #queuesDurableMs: number
+  #saving: Promise<void> | undefined
+  #cleaning: Promise<readonly SegmentFacts[]> | undefined
+  /** Copies of the log under way: no segment is deleted meanwhile. */
+  #copies = 0
+  #diskIsFull = false
+
+  constructor(world: HousekeepingWorld) {
+    const { files, clock, options, threads, log } = world
+    this.#world = world
+    this.#progress = world.progress
+    this.#retention = new Retention(files, clock, options.retention, options.directory)
+    this.#sealer = new Sealer(files, { clock, runJob: threads.runJob }, options)
+    this.#queuesDurableUntil = log.appended
+    this.#queuesDurableMs = clock.monotonicMs()
+  }
+
+  start(): void {
+    if (this.#world.threads.kind === 'none') return // Whoever runs everything inline decides when.
+    this.#timer = setInterval(() => this.#step(), INTERVAL_MS)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Resolves when nothing goes on any more; how it ended has been told. */
+  async settle(): Promise<void> {
+    await Promise.allSettled([this.#saving, this.#cleaning, this.#sealer.settle()])
+  }
+
+  /** @throws VarveError STORE_DISK_FULL while the disk is fuller than retention allows */
+  checkDisk(): void {
+    if (this.#diskIsFull) throw new VarveError('STORE_DISK_FULL', { directory: this.#world.options.directory })
+  }
+
+  /** Whether `checkDisk` would throw, after looking again. */
+  diskIsFull(): boolean {
+    this.#diskIsFull = this.#diskIsFull && this.#retention.diskIsFull()
+    return this.#diskIsFull
+  }
+
+  /** Makes queues and index durable as they are now. */
+  saveQueues(): Promise<void> {
+    this.#saving ??= this.#saveQueues().finally(() => {
+      this.#saving = undefined
+    })
+    return this.#saving
+  }
+
+  /** The same, but not satisfied by a save that has begun before. */
+  async saveQueuesAnew(): Promise<void> {
+    await this.#saving
+    await this.saveQueues()
+  }
+
+  clean(options: { ignoreHours: boolean }): Promise<readonly SegmentFacts[]> {
+    this.#cleaning ??= this.#clean(options).finally(() => {
+      this.#cleaning = undefined
+    })
+    return this.#cleaning
+  }
+
+  async whileKeepingSegments<T>(copy: () => Promise<T>): Promise<T> {
+    this.#copies++
+    try {
+      return await copy()
+    } finally {
+      this.#copies--
+    }
+  }
+
+  #step(): void {
+    try {
+      this.#world.segments.checkCurrent()
+    } catch (error) {
+      this.#failUnlessFull(error)
+      return
+    }
+    const { clock, options, log, segments } = this.#world
+    const nowMs = clock.monotonicMs()
+    const written = this.#position(SLOT.queuesWritten)
+    const dueMs = this.#queuesDurableMs + QUEUES_DURABLE_INTERVAL_MS
+    const isDue = nowMs >= dueMs || written - this.#queuesDurableUntil >= QUEUES_DURABLE_BYTES
+    if (isDue && written > this.#queuesDurableUntil) this.saveQueues().catch(error => this.#failUnlessFull(error))
+    if (options.retention.intervalMs > 0 && this.#retention.isDue(nowMs)) {
+      this.clean({ ignoreHours: false }).catch(error => this.#failUnlessFull(error))
+    }
+    const { firstPosition } = segments
+    this.#sealer.step({ firstPosition, flushed: this.#position(SLOT.flushed), appended: log.appended })
+  }
+
+  /** A full disk passes; whatever else fails in the background ends the store. */
+  #failUnlessFull(error: unknown): void {
+    const failure = error instanceof VarveError ? error : new VarveError('STORE_THREAD_DIED', {}, { cause: error })
+    if (failure.code !== 'STORE_DISK_FULL') this.#world.onFailed(failure)
+  }
+
+  async #saveQueues(): Promise<void> {
+    const { threads, options, clock } = this.#world
+    const { until, storedAtMs, table } = await threads.queueTable()
+    await threads.runJob({ type: 'saveQueues', directory: options.directory, table })
+    this.#queuesDurableUntil = until
+    this.#queuesDurableMs = clock.monotonicMs()
+    this.#progress.queuesDurableAtMs = Math.max(storedAtMs, this.#progress.queuesDurableAtMs)
+  }
+
+  async #clean(options: { ignoreHours: boolean }): Promise<readonly SegmentFacts[]> {
+    const { segments, threads, log } = this.#world
+    const gone: SegmentFacts[] = []
+    this.#diskIsFull = this.#retention.diskIsFull()
+    for (const segment of this.#retention.choose(segments.deletable(), log.appended, options)) {
+      // A segment that is not yet flushed or dispatched, or is being copied, stays until the next time.
+      if (this.#copies > 0 || segment.until > this.#position(SLOT.flushed)) break
+      if (segment.until > this.#position(SLOT.queuesWritten)) break
+      segments.dropFirst()
+      await threads.runJob({ type: 'discard', path: segment.path })
+      gone.push(segment)
+    }
+    if (gone.length === 0) return gone
+    await threads.deleteIndexBelow(segments.firstPosition)
+    await this.#cleanQueues()
+    this.#diskIsFull = this.#retention.diskIsFull()
+    return gone
+  }
+
+  async #cleanQueues(): Promise<void> {
+    const { topics, minimum, segments } = this.#world
+    let count = 0
+    for (const queue of topics.all()) {
+      minimum.deleteBelow(queue, firstOffsetOf(minimum, queue, segments.firstPosition))
+      if (++count % QUEUES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+
+  #position(slot: number): number {
+    return this.#progress.position(slot, this.#world.log.appended)
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Writer: appends messages, one or many, and makes them readable.
+ *
+ * The three steps of an append, reserve, encode and publish, are kept apart (commit-log.ts, message-encoder.ts); here
+ * is their order, and what happens when one fails: nothing has changed then.
+ *
+ * Invariants:
+ * - a queue begins to exist with its first message, and the dispatcher knows of it before the message is published
+ * - store times do not go back, even if the clock does
+ */
+import { type Clock, type PhysicalOffset, type QueueOffset, VarveError } from '../base/index.ts'
+import { SYS_FLAG } from '../layout/index.ts'
+import type { Appended, MessageInput } from '../model/index.ts'
+import type { CommitLog } from './commit-log.ts'
+import type { QueueSeed } from './dispatch.ts'
+import type { Followers } from './followers.ts'
+import type { Gap } from './gap.ts'
+import type { MessageEncoder } from './message-encoder.ts'
+import { type Progress, SLOT } from './progress.ts'
+import type { StoreThreads } from './threads.ts'
+import type { Queue, Topic, Topics } from './topics.ts'
+
+export interface WriterWorld {
+  readonly clock: Clock
+  readonly progress: Progress
+  readonly threads: StoreThreads
+  readonly log: CommitLog
+  readonly gap: Gap
+  readonly topics: Topics
+  readonly encoder: MessageEncoder
+  readonly followers: Followers
+}
+
+export class Writer {
+  readonly #clock: Clock
+  readonly #progress: Progress
+  readonly #threads: StoreThreads
+  readonly #log: CommitLog
+  readonly #gap: Gap
+  readonly #topics: Topics
+  readonly #encoder: MessageEncoder
+  readonly #followers: Followers
+  readonly #place = { topic: NO_TOPIC, queueOffset: 0, physicalOffset: 0, storedAtMs: 0 }
+  /** Of the records of the batch at hand. */
+  readonly #sizes: number[] = []
+  #storedAtMs: number
+  /** Up to where the gap was last told that entries are written; asking costs an atomic read. */
+  #gapWritten = 0
+
+  constructor(world: WriterWorld, lastStoredAtMs: number) {
+    this.#clock = world.clock
+    this.#progress = world.progress
+    this.#threads = world.threads
+    this.#log = world.log
+    this.#gap = world.gap
+    this.#topics = world.topics
+    this.#encoder = world.encoder
+    this.#followers = world.followers
+    this.#storedAtMs = lastStoredAtMs
+  }
+
+  append(message: MessageInput): Appended {
+    const known = this.#topics.findQueue(message.topic, message.queueId)
+    const queue = known ?? this.#topics.newQueue(this.#topics.open(message.topic), message.queueId)
+    const log = this.#log
+    let bytesMax = this.#encoder.bytesMax(message, queue.topic)
+    if (bytesMax > log.recordBytesMax) bytesMax = this.#bytesCounted([message], queue.topic)
+    const counted = isCounted(message)
+    this.#checkRoom(1)
+
+    const physicalOffset = log.reserve(bytesMax)
+    const queueOffset = counted ? queue.nextOffset : 0
+    const place = this.#place
+    place.topic = queue.topic
+    place.queueOffset = queueOffset
+    place.physicalOffset = physicalOffset
+    place.storedAtMs = this.#nowMs()
+    const at = physicalOffset - log.base
+    const sizeBytes = this.#encodeOrAbandon(at, message, at, bytesMax)
+    this.#encoder.close(log, at, sizeBytes, message.body)
+
+    if (known === undefined) this.#addQueue(queue)
+    if (counted) this.#count(queue, physicalOffset)
+    this.#publish(queue, sizeBytes)
+    return { queueOffset: queueOffset as QueueOffset, physicalOffset: physicalOffset as PhysicalOffset, sizeBytes }
+  }
+
+  appendBatch(messages: readonly MessageInput[]): Appended {
+    const first = messages[0]
+    if (first === undefined) throw new VarveError('BATCH_INVALID', { problem: 'it is empty' })
+    const known = this.#topics.findQueue(first.topic, first.queueId)
+    const queue = known ?? this.#topics.newQueue(this.#topics.open(first.topic), first.queueId)
+    const log = this.#log
+    const bytesMax = this.#batchBytesMax(messages, first, queue.topic)
+    this.#checkRoom(messages.length)
+
+    const physicalOffset = log.reserve(bytesMax)
+    const queueOffset = queue.nextOffset
+    const bytes = this.#encodeBatch(messages, queue, physicalOffset, bytesMax)
+    if (known === undefined) this.#addQueue(queue)
+    let position = physicalOffset
+    for (let i = 0; i < messages.length; i++) {
+      this.#count(queue, position)
+      position += this.#sizes[i] as number // Below length.
+    }
+    this.#publish(queue, bytes)
+    return {
+      queueOffset: queueOffset as QueueOffset,
+      physicalOffset: physicalOffset as PhysicalOffset,
+      sizeBytes: bytes
+    }
+  }
+
+  /** Whether the next append would find room where entries wait for the dispatcher. */
+  hasRoom(): boolean {
+    return this.#gap.hasRoomFor(1, this.#queuesWritten())
+  }
+
+  #encodeBatch(messages: readonly MessageInput[], queue: Queue, physicalOffset: number, bytesMax: number): number {
+    const encoder = this.#encoder
+    const log = this.#log
+    const from = physicalOffset - log.base
+    const place = this.#place
+    place.topic = queue.topic
+    place.storedAtMs = this.#nowMs()
+    let bytes = 0
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i] as MessageInput // Below length.
+      place.queueOffset = queue.nextOffset + i
+      place.physicalOffset = physicalOffset + bytes
+      const sizeBytes = this.#encodeOrAbandon(from + bytes, message, from, bytesMax)
+      // The size of the first record is written last: until then no record of the batch can be found.
+      encoder.close(log, from + bytes, i === 0 ? 0 : sizeBytes, message.body)
+      this.#sizes[i] = sizeBytes
+      bytes += sizeBytes
+    }
+    encoder.finish(log, from, this.#sizes[0] as number) // A batch is not empty.
+    return bytes
+  }
+
+  #batchBytesMax(messages: readonly MessageInput[], first: MessageInput, topic: Topic): number {
+    let bytesMax = 0
+    for (const message of messages) {
+      if (message.topic !== first.topic || message.queueId !== first.queueId || !isCounted(message)) {
+        throw new VarveError('BATCH_INVALID', {
+          problem: 'all messages must go to one queue, outside of transactions',
+          topic: message.topic,
+          queueId: message.queueId
+        })
+      }
+      bytesMax += this.#encoder.bytesMax(message, topic)
+    }
+    return bytesMax > this.#log.recordBytesMax ? this.#bytesCounted(messages, topic) : bytesMax
+  }
+
+  /** @throws VarveError BATCH_INVALID if it still does not fit into a segment */
+  #bytesCounted(messages: readonly MessageInput[], topic: Topic): number {
+    const bytesMax = this.#log.recordBytesMax
+    const bytes = messages.reduce((sum, message) => sum + this.#encoder.bytesCounted(message, topic), 0)
+    if (bytes > bytesMax) throw new VarveError('BATCH_INVALID', { bytes, bytesMax })
+    return bytes
+  }
+
+  /** A message that cannot be encoded leaves nothing behind of what was written since `from`. */
+  #encodeOrAbandon(at: number, message: MessageInput, from: number, bytesMax: number): number {
+    try {
+      return this.#encoder.encode(this.#log, at, message, this.#place)
+    } catch (error) {
+      this.#log.abandon(at - from + bytesMax)
+      throw error
+    }
+  }
+
+  #addQueue(queue: Queue): void {
+    this.#topics.add(queue)
+    this.#threads.announce(seedOf(queue))
+    this.#followers.wakeNew(queue)
+  }
+
+  #count(queue: Queue, position: number): void {
+    queue.newestOrdinal = this.#gap.push(position, queue.newestOrdinal)
+    queue.nextOffset++
+  }
+
+  #publish(queue: Queue, bytes: number): void {
+    this.#progress.appendedAtMs = this.#storedAtMs
+    this.#log.publish(bytes)
+    this.#threads.wake('dispatcher')
+    if (!this.#followers.isEmpty) this.#followers.wake(queue)
+  }
+
+  /** @throws VarveError STORE_BUSY, STORE_DISK_FULL */
+  #checkRoom(count: number): void {
+    if (this.#gap.hasRoomFor(count, this.#gapWritten)) return
+    this.#gapWritten = this.#queuesWritten()
+    if (this.#gap.hasRoomFor(count, this.#gapWritten)) return
+    this.#progress.addCount(SLOT.writeQueuesNow)
+    this.#threads.wake('dispatcher')
+    if (this.#gap.hasRoomFor(count, this.#queuesWritten())) return
+    const code = this.#progress.count(SLOT.diskFull) === 0 ? 'STORE_BUSY' : 'STORE_DISK_FULL'
+    throw new VarveError(code, { undispatchedMessages: this.#gap.count })
+  }
+
+  #queuesWritten(): number {
+    return this.#progress.position(SLOT.queuesWritten, this.#log.appended)
+  }
+
+  #nowMs(): number {
+    const nowMs = this.#clock.nowMs()
+    if (nowMs > this.#storedAtMs) this.#storedAtMs = nowMs
+    return this.#storedAtMs
+  }
+}
+
+/** Stands in the reused place until the first append. */
+const NO_TOPIC: Topic = { name: '', bytes: new Uint8Array(0), queues: [] }
+
+/** Half and rolled back messages are in no queue. */
+function isCounted({ sysFlag = 0 }: MessageInput): boolean {
+  const transaction = sysFlag & SYS_FLAG.TRANSACTION_MASK
+  return transaction === 0 || transaction === SYS_FLAG.TRANSACTION_COMMIT
+}
+
+const seedOf = ({ topic, queueId, index, nextOffset }: Queue): QueueSeed => ({
+  topic: topic.name,
+  queueId,
+  index,
+  nextOffset,
+  empty: nextOffset === 0
+})
