@@ -17,7 +17,7 @@
  * Not here: scanning (log-scan.ts), finding the ends of queue files (queue-recovery.ts), putting entries into queues
  * (dispatch.ts).
  */
-import { type Clock, VarveError } from '../base/index.ts'
+import { type Clock, MiB, VarveError } from '../base/index.ts'
 import { prepareSegment } from './allocate.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Dispatcher, type DispatchOptions, QueueHole, type QueueSeed } from './dispatch.ts'
@@ -95,6 +95,7 @@ export class Recovery {
     if (end.damaged.length > 0) writeDamage(this.#files, directory, damaged)
     prepareSegment(this.#files, this.#options, end.end - (end.end % segmentBytes))
     if (situation.kind !== 'clean') {
+      this.#writeAgain(situation, bases, end.end)
       this.#makeDurable(bases)
       this.#keepSeals(bases, end)
     }
@@ -249,6 +250,31 @@ export class Recovery {
     const seals = new Seals(this.#files, directory)
     seals.keep({ from: bases[0] as number, until: scannedFrom - (scannedFrom % segmentBytes) }) // There is at least one.
     seals.close()
+  }
+
+  /**
+   * After a failed sync, or where one cannot be ruled out, the system may show pages that it believes to be on disk and
+   * that are not. Only what is written once more is written by the next sync.
+   */
+  #writeAgain(situation: Situation, bases: readonly number[], end: number): void {
+    if (situation.kind !== 'crash' || situation.state.bootId !== '') return
+    const { directory, segmentBytes } = this.#options
+    const { durableUntil } = situation.state
+    const block = new Uint8Array(MiB)
+    for (const base of bases) {
+      const until = Math.min(segmentBytes, end - base)
+      let at = Math.max(0, durableUntil - base)
+      if (at >= until) continue
+      const file = this.#files.open(segmentPath(directory, base), 'write')
+      try {
+        for (; at < until; at += block.length) {
+          const part = block.subarray(0, Math.min(block.length, until - at))
+          file.write(part.subarray(0, file.read(part, at)), at)
+        }
+      } finally {
+        file.close()
+      }
+    }
   }
 
   /** Whoever wrote the log may have died before it was synced; from now on all of it counts as durable. */

@@ -86,6 +86,7 @@ export class SimulatedContents {
       const count = Math.min(from.length - done, PAGE_BYTES - (position % PAGE_BYTES))
       this.#takeBlocks(position, count)
       this.#growTo(position + count)
+      this.#lostPages.delete(Math.floor(position / PAGE_BYTES)) // Written again: the disk no longer believes it clean.
       this.#memory.set(from.subarray(done, done + count), position)
       done += count
     }
