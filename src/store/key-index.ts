@@ -262,13 +262,15 @@ class IndexFiles implements KeyIndex {
     const header = before?.header ?? { endAtMs: 0, endPhysicalOffset: 0 }
     createIndexFile(this.#files, this.#path(name), this.#options, header)
     this.#files.syncDirectory(directory)
+    before?.publish()
+    // Whatever fails up to here leaves everything as it was: a file that is in two places would be closed twice.
+    const added = this.#open({ name, header: emptyAfter(header) })
     if (before !== undefined) {
-      before.publish()
       this.#older.push({ name: nameOf(before.path), header: before.header })
       this.#unsynced.push(before)
     }
-    this.#newest = this.#open({ name, header: emptyAfter(header) })
-    return this.#newest
+    this.#newest = added
+    return added
   }
 
   #dropNewest(): void {

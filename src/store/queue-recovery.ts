@@ -81,7 +81,9 @@ export function trimQueues(files: Files, options: QueueFileOptions, seeds: reado
         // Pages without blocks hold nothing: most files end in the page of their last entry.
         const usedBytes = Math.ceil((from * ENTRY_BYTES) / PAGE_BYTES) * PAGE_BYTES
         const sparse = (files.find(path)?.allocatedBytes ?? 0) <= usedBytes
-        clearEntries(file, from, sparse ? Math.ceil(usedBytes / ENTRY_BYTES) : options.queueFileEntries)
+        const until = sparse ? Math.ceil(usedBytes / ENTRY_BYTES) : options.queueFileEntries
+        // The last page of a file is not full: clearing it to its end would make the file longer.
+        clearEntries(file, from, Math.min(until, options.queueFileEntries))
       } finally {
         file.close()
       }

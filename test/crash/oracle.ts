@@ -77,6 +77,7 @@ export async function checkOpen(store: Store, ledger: Ledger, expectation: Expec
   }
   const found = await readEverything(store, ledger, damaged)
   const lost = ledger.entries.filter(entry => entry.state !== 'gone' && !found.has(entry.id) && !damaged.has(entry.id))
+  const lostCount = lost.filter(({ state }) => state === 'appended').length
   for (const entry of lost) if (isPromised(entry, expectation)) throw new Violation(`lost: ${describe(entry)}`)
   checkSuffix(lost, found)
   checkBatches(ledger, found, expectation)
@@ -84,7 +85,7 @@ export async function checkOpen(store: Store, ledger: Ledger, expectation: Expec
   const mayBeRead = new Map(found)
   for (const id of damaged) keepPlace(mayBeRead, ledger.find(id))
   ledger.settle(mayBeRead)
-  return { found: found.size, lost: lost.filter(({ state }) => state === 'appended').length }
+  return { found: found.size, lost: lostCount }
 }
 
 function isPromised({ state }: Entry, { survives }: Expectation): boolean {
