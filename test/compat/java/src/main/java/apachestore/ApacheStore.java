@@ -3,8 +3,10 @@ package apachestore;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.rocketmq.common.BrokerConfig;
+import org.apache.rocketmq.common.MixAll;
 import org.apache.rocketmq.store.DefaultMessageStore;
 import org.apache.rocketmq.store.config.FlushDiskType;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
@@ -18,6 +20,8 @@ import org.apache.rocketmq.store.stats.BrokerStatsManager;
  * (a test must not depend on how full the disk is), and no hook rewrites messages.
  */
 final class ApacheStore {
+    private static final int SEGMENT_BYTES_DEFAULT = 1 << 30;
+
     final DefaultMessageStore store;
     final MessageStoreConfig config;
     final double loadMs;
@@ -45,6 +49,12 @@ final class ApacheStore {
         config.setStorePathRootDir(root.toString());
         config.setStorePathCommitLog(root.resolve("commitlog").toString());
         config.setMappedFileSizeCommitLog(flags.number("segment-bytes", config.getMappedFileSizeCommitLog()));
+        if (config.getMappedFileSizeCommitLog() < SEGMENT_BYTES_DEFAULT) {
+            // From 5.5 on recovery goes back no more than ten segments: of the small ones of a test that would be nothing.
+            Properties properties = new Properties();
+            properties.setProperty("commitLogRecoverMaxNum", String.valueOf(Integer.MAX_VALUE));
+            MixAll.properties2Object(properties, config); // Older releases do not know it and ignore it.
+        }
         config.setMappedFileSizeConsumeQueue(flags.number("queue-file-bytes", config.getMappedFileSizeConsumeQueue()));
         config.setMaxHashSlotNum(flags.number("index-slots", config.getMaxHashSlotNum()));
         config.setMaxIndexNum(flags.number("index-items", config.getMaxIndexNum()));
