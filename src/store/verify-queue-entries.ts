@@ -41,9 +41,23 @@ export interface QueueCount {
   readonly queueId: number
   recordCount: number
   matchedCount: number
+  /** The lowest queue offset of its records here: records before, of a higher one, are of a deleted topic of its name. */
+  lowestOffset: number
+}
+
+/** Messages side by side in a queue that have no entry. */
+export interface MissingEntries {
+  readonly topic: string
+  readonly queueId: number
+  readonly queueOffset: number
+  readonly count: number
+  readonly from: number
+  readonly until: number
 }
 
 interface QueueWindow extends QueueCount {
+  lastOffset: number
+  missing: MissingEntries[]
   bytes: Uint8Array | undefined
   view: DataView
   from: number
@@ -93,6 +107,9 @@ export class EntryCheck {
     const queue = this.#lastQueues[record.queueId] ?? this.#newQueue(record.queueId)
     queue.recordCount++
     const { queueOffset } = record
+    if (queueOffset <= queue.lastOffset) this.#forgetMissing(queue)
+    queue.lastOffset = queueOffset
+    if (queueOffset < queue.lowestOffset) queue.lowestOffset = queueOffset
     if (queueOffset < queue.from || queueOffset >= queue.until) this.#fill(queue, queueOffset)
     if (queueOffset >= queue.until) return this.#missing(queue, record, at)
 
@@ -117,7 +134,18 @@ export class EntryCheck {
     return [...this.#topics.values()]
       .flat()
       .filter(queue => queue !== undefined)
-      .map(({ topic, queueId, recordCount, matchedCount }) => ({ topic, queueId, recordCount, matchedCount }))
+      .map(({ topic, queueId, recordCount, matchedCount, lowestOffset }) => ({
+        topic,
+        queueId,
+        recordCount,
+        matchedCount,
+        lowestOffset
+      }))
+  }
+
+  /** Messages without an entry, unless a later segment shows that their topic was deleted. */
+  missing(): MissingEntries[] {
+    return [...this.#topics.values()].flat().flatMap(queue => queue?.missing ?? [])
   }
 
   close(): void {
@@ -145,6 +173,9 @@ export class EntryCheck {
       queueId,
       recordCount: 0,
       matchedCount: 0,
+      lowestOffset: Number.POSITIVE_INFINITY,
+      lastOffset: -1,
+      missing: [],
       bytes: undefined,
       view: new DataView(new ArrayBuffer(0)),
       from: 0,
@@ -204,8 +235,14 @@ export class EntryCheck {
       known.has(`${queue.topic}/${queue.queueId}`) ||
       this.#files.find(topicDirectory(directory, queue.topic)) !== undefined
     ) {
-      this.#wrong('a message has no entry', queue, record, at)
+      addMissing(queue, record, at)
     } else this.orphanCount++
+  }
+
+  /** The offsets of the queue begin again: what came before is of a topic that was deleted. */
+  #forgetMissing(queue: QueueWindow): void {
+    for (const { count } of queue.missing) this.orphanCount += count
+    queue.missing = []
   }
 
   #wrong(problem: string, { topic, queueId }: QueueWindow, record: RecordPositions, at: number): void {
@@ -221,4 +258,19 @@ export class EntryCheck {
       queueOffset
     })
   }
+}
+
+/** Runs of one queue that are kept apart; beyond that only their number counts. */
+const MISSING_RUNS_MAX = 1000
+
+function addMissing(
+  { topic, queueId, missing }: QueueWindow,
+  { queueOffset, totalBytes }: RecordPositions,
+  at: number
+): void {
+  const last = missing.at(-1)
+  const goesOn = last !== undefined && last.queueOffset + last.count === queueOffset
+  if (goesOn || (last !== undefined && missing.length === MISSING_RUNS_MAX))
+    missing[missing.length - 1] = { ...last, count: last.count + 1, until: at + totalBytes }
+  else missing.push({ topic, queueId, queueOffset, count: 1, from: at, until: at + totalBytes })
 }

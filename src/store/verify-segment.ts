@@ -24,7 +24,7 @@ import { LogReader } from './log-reader.ts'
 import { findRecord } from './log-walk.ts'
 import { hashSegment } from './sidecar.ts'
 import { IndexCheck } from './verify-index.ts'
-import { EntryCheck, type QueueCount } from './verify-queue-entries.ts'
+import { EntryCheck, type MissingEntries, type QueueCount } from './verify-queue-entries.ts'
 import { isRecordOf } from './verify-queues.ts'
 import { type DamageFound, DamageList } from './verify-report.ts'
 
@@ -61,6 +61,7 @@ export interface SegmentResult {
   readonly lastStoredAtMs: number
   readonly damage: DamageFound
   readonly queueCounts: readonly QueueCount[]
+  readonly missing: readonly MissingEntries[]
   readonly pendingCount: number
   readonly orphanCount: number
 }
@@ -149,6 +150,7 @@ class SegmentCheck {
       lastStoredAtMs: this.#lastStoredAtMs,
       damage: this.#damage.found(),
       queueCounts: this.#entries?.counts() ?? [],
+      missing: this.#entries?.missing() ?? [],
       pendingCount: this.#entries?.pendingCount ?? 0,
       orphanCount: this.#entries?.orphanCount ?? 0
     }

@@ -289,7 +289,9 @@ class Verification {
     let checkedBytes = 0
     let pendingCount = 0
     let orphanCount = 0
+    const inLog: SegmentResult[] = []
     for (const result of results) {
+      inLog.push(result)
       this.#damage.addAll(result.damage)
       recordCount += result.recordCount
       checkedBytes += result.checkedBytes
@@ -303,8 +305,34 @@ class Verification {
       // The log ends here, unless something good follows.
       if (!result.closed && result.base + segmentBytes > goodUntil) break
     }
+    orphanCount += this.#reportMissing(inLog)
     const queueCount = listQueues(this.#files, this.#facts.directory).length
     return { logEnd, recordCount, checkedBytes, pendingCount, orphanCount, queueCount, counts }
+  }
+
+  /**
+   * Messages without an entry are damage, unless the offsets of their queue begin again later in the log: then their
+   * topic was deleted and another one of its name was made. Returns how many messages of the latter kind there are.
+   */
+  #reportMissing(results: readonly SegmentResult[]): number {
+    const lowestLater = new Map<string, number>()
+    const found: Damage[] = []
+    let orphanCount = 0
+    for (const { missing, queueCounts } of [...results].reverse()) {
+      for (const { topic, queueId, queueOffset, count, from, until } of [...missing].reverse()) {
+        if (queueOffset >= (lowestLater.get(`${topic}/${queueId}`) ?? Number.POSITIVE_INFINITY)) orphanCount += count
+        else {
+          const problem = 'a message has no entry'
+          found.push({ kind: 'queue-entry', problem, derived: true, from, until, topic, queueId, queueOffset, count })
+        }
+      }
+      for (const { topic, queueId, lowestOffset } of queueCounts) {
+        const name = `${topic}/${queueId}`
+        lowestLater.set(name, Math.min(lowestOffset, lowestLater.get(name) ?? lowestOffset))
+      }
+    }
+    for (const damage of found.reverse()) this.#damage.add(damage)
+    return orphanCount
   }
 
   async #verifyQueues({ counts, logEnd }: Joined): Promise<number> {
