@@ -1,0 +1,49 @@
+/** Runs the command line as its users do: compiled, in a process of its own. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+export const MAIN = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
+
+export interface Run {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export function varve(...args: readonly string[]): Promise<Run> {
+  return run(args, () => {})
+}
+
+/** The same; `onOutput` is told all of stdout so far, and may send signals. */
+export function run(
+  args: readonly string[],
+  onOutput: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void
+): Promise<Run> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', text => {
+    stdout += text
+    onOutput(stdout, signal => child.kill(signal))
+  })
+  child.stderr.setEncoding('utf8').on('data', text => {
+    stderr += text
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', status => resolve({ status, stdout, stderr }))
+  })
+}
+
+export const jsonLines = ({ stdout }: Run): Record<string, unknown>[] =>
+  stdout
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line))
+
+/** The one object that a verb prints with `--json`. */
+export function jsonOf(run: Run): Record<string, unknown> {
+  const [value, ...more] = jsonLines(run)
+  if (value === undefined || more.length > 0) throw new Error(`expected one line of JSON, not ${run.stdout}`)
+  return value
+}
