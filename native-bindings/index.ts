@@ -39,6 +39,12 @@ export interface Native {
   syncRange(address: number, bytes: number): void
   /** Whether every page of the range is in memory. */
   resident(address: number, bytes: number): boolean
+  /**
+   * Takes the whole pages of a range out of the page tables of this process. Their bytes stay in memory and in the
+   * file, and the next touch finds them there. Before a sync of many pages that another thread has written this saves
+   * that thread one interruption a page. False if the range is not mapped.
+   */
+  dropPages(address: number, bytes: number): boolean
   /** Asks for the range to be read soon. False if it is not mapped. */
   readAhead(address: number, bytes: number): boolean
 
@@ -149,6 +155,7 @@ const entryPoints: Record<keyof Native, true> = {
   prefault: true,
   syncRange: true,
   resident: true,
+  dropPages: true,
   readAhead: true,
   allocate: true,
   punchHole: true,

@@ -13,6 +13,7 @@ napi_value address_of(napi_env env, napi_callback_info info);
 napi_value prefault(napi_env env, napi_callback_info info);
 napi_value sync_range(napi_env env, napi_callback_info info);
 napi_value resident(napi_env env, napi_callback_info info);
+napi_value drop_pages(napi_env env, napi_callback_info info);
 napi_value read_ahead(napi_env env, napi_callback_info info);
 
 // files.cc

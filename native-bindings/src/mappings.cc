@@ -286,6 +286,25 @@ napi_value resident(napi_env env, napi_callback_info info) {
   return boolean(env, true);
 }
 
+// Only pages that lie in the range as a whole: half a page may be in use by whoever writes the rest of it.
+napi_value drop_pages(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 2);
+  uint64_t address = 0;
+  uint64_t bytes = 0;
+  arguments.range(0, 1, &address, &bytes);
+  if (!arguments.ok()) return nullptr;
+
+  const Pin pin(address, bytes);
+  if (!pin.held()) return boolean(env, false);
+  const uint64_t page = page_bytes();
+  const uint64_t from = (address + page - 1) / page * page;
+  const uint64_t until = (address + bytes) / page * page;
+  if (from >= until) return boolean(env, true);
+  // Every mapping of the registry is shared and of a file, so nothing is lost: the system keeps the file's pages.
+  if (madvise(reinterpret_cast<void*>(from), until - from, MADV_DONTNEED) != 0) return throw_system(env, errno, "madvise");
+  return boolean(env, true);
+}
+
 napi_value read_ahead(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, 2);
   uint64_t address = 0;

@@ -25,6 +25,7 @@ constexpr EntryPoint kEntryPoints[] = {
     {"prefault", prefault},
     {"syncRange", sync_range},
     {"resident", resident},
+    {"dropPages", drop_pages},
     {"readAhead", read_ahead},
     {"allocate", allocate},
     {"punchHole", punch_hole},

@@ -104,3 +104,10 @@ export interface Mapping {
  * no page fault. Called from another thread than the one that mapped; false if the range is no longer mapped.
  */
 export type Prefault = (address: number, bytes: number) => boolean
+
+/**
+ * Takes the whole pages of a range of a mapping of this process out of its page tables, bytes unchanged. Called before
+ * a sync, from the thread that syncs: the system would otherwise write-protect each page by itself and interrupt, for
+ * each, the thread that appends. False if the range is no longer mapped.
+ */
+export type DropPages = (address: number, bytes: number) => boolean

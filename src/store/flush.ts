@@ -14,7 +14,7 @@
  * Not here: who waits (store.ts), the thread (workers/flusher.ts), what is saved besides the log (state-keeper.ts).
  */
 import { assert, type Clock, PAGE_BYTES } from '../base/index.ts'
-import type { Files, OpenFile } from './files.ts'
+import type { DropPages, Files, OpenFile } from './files.ts'
 import { segmentPath } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
 
@@ -25,6 +25,8 @@ export interface FlushOptions {
   readonly intervalMs: number
   readonly leastPages: number
   readonly thoroughIntervalMs: number
+  /** See `DropPages`; undefined where files are not mapped. */
+  readonly dropPages?: DropPages | undefined
 }
 
 /** With synchronous flush, what nobody waits for is still on disk after this long. */
@@ -45,7 +47,7 @@ export class Flusher {
     this.#progress = progress
     this.#clock = clock
     this.#options = options
-    this.#log = new LogSyncer(this.#files, options)
+    this.#log = new LogSyncer(this.#files, options, (position, bytes) => this.#dropPages(position, bytes))
     this.#flushed = flushed
     this.#lastFlushMs = clock.monotonicMs()
     this.#lastThoroughMs = this.#lastFlushMs
@@ -94,6 +96,14 @@ export class Flusher {
     this.#log.close()
   }
 
+  /** Of the owner's mapping: a segment that it has let go of since then has no pages to drop. */
+  #dropPages(position: number, bytes: number): void {
+    const { segmentBytes, dropPages } = this.#options
+    const segment = Math.floor(position / segmentBytes)
+    const address = this.#progress.address(segment)
+    if (address !== 0) dropPages?.(address + (position % segmentBytes), bytes)
+  }
+
   #position(slot: number): number {
     return this.#progress.position(slot, this.#flushed)
   }
@@ -113,13 +123,20 @@ export class LogSyncer {
   readonly #files: Files
   readonly #directory: string
   readonly #segmentBytes: number
+  readonly #beforeSync: (position: number, bytes: number) => void
   /** Of the last segment synced; the log moves on, so older ones are closed. */
   #open: { base: number; file: OpenFile } | undefined
 
-  constructor(files: Files, { directory, segmentBytes }: { directory: string; segmentBytes: number }) {
+  /** `beforeSync` is told each range of a segment, from the start of a page. */
+  constructor(
+    files: Files,
+    { directory, segmentBytes }: { directory: string; segmentBytes: number },
+    beforeSync: (position: number, bytes: number) => void = () => {}
+  ) {
     this.#files = files
     this.#directory = directory
     this.#segmentBytes = segmentBytes
+    this.#beforeSync = beforeSync
   }
 
   /** @throws VarveError STORE_SYNC_FAILED; nothing may be written to the store afterwards. */
@@ -129,6 +146,8 @@ export class LogSyncer {
     while (at < until) {
       const base = at - (at % this.#segmentBytes)
       const stop = Math.min(until, base + this.#segmentBytes)
+      const pageAt = at - (at % PAGE_BYTES) // Segments begin with a page.
+      this.#beforeSync(pageAt, stop - pageAt)
       this.#fileOf(base).sync(at - base, stop - at)
       at = stop
     }

@@ -5,7 +5,7 @@
  * threads. `wake` runs the part that it would have woken until it has nothing more to do.
  */
 import { AssertionError, assert, type Clock, errorFromReport, report, VarveError } from '../base/index.ts'
-import type { Files, Prefault } from './files.ts'
+import type { Files } from './files.ts'
 import { performJob, type RunJob } from './jobs.ts'
 import type { Role } from './progress.ts'
 import {
@@ -14,12 +14,13 @@ import {
   openAllocatorPart,
   openDispatcherPart,
   openFlusherPart,
-  type Part
+  type Part,
+  type PartWorld
 } from './store-parts.ts'
 import type { StoreThreads, ThreadEvents, ThreadSetup } from './threads.ts'
 
 export function inlineThreads(files: Files, clock: Clock): StoreThreads {
-  const world = { files, clock, prefault: undefined as Prefault | undefined }
+  const world: PartWorld = { files, clock, prefault: undefined, dropPages: undefined }
   let parts: { allocator: Part; flusher: FlusherPart; dispatcher: DispatcherPart } | undefined
   let events: ThreadEvents | undefined
   let failed = false

@@ -19,7 +19,7 @@ import { getSystemErrorName } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
 import { loadNative, type Native } from '../../native-bindings/index.ts'
 import { assert, errnoOf, systemError, VarveError } from '../base/index.ts'
-import type { MapperKind, Mapping, Prefault } from './files.ts'
+import type { DropPages, MapperKind, Mapping, Prefault } from './files.ts'
 
 export type { Native }
 
@@ -75,6 +75,9 @@ export function nativeFacts(): { readonly path: string } | { readonly reason: st
 export function nativeChecksums(): Native['crc32Many'] | undefined {
   return loadNative().native?.crc32Many
 }
+
+/** Drops pages of a mapping of this process, whichever thread mapped. False where that cannot be done. */
+export const dropPagesHere: DropPages = (address, bytes) => loadNative().native?.dropPages(address, bytes) ?? false
 
 /** Pre-faults in the calling thread, whichever thread of this process mapped. @throws STORE_FILE_CHANGED */
 export const prefaultHere: Prefault = (address, bytes) => {

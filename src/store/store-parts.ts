@@ -7,7 +7,7 @@
 import { type Clock, VarveError } from '../base/index.ts'
 import { Allocator } from './allocate.ts'
 import { type DispatchEvents, Dispatcher, type QueueSeed } from './dispatch.ts'
-import type { Files, Prefault } from './files.ts'
+import type { DropPages, Files, Prefault } from './files.ts'
 import { Flusher } from './flush.ts'
 import { type KeyIndex, openKeyIndex } from './key-index.ts'
 import { indexDirectory } from './paths.ts'
@@ -21,6 +21,7 @@ export interface PartWorld {
   readonly files: Files
   readonly clock: Clock
   readonly prefault: Prefault | undefined
+  readonly dropPages: DropPages | undefined
 }
 
 export interface Part {
@@ -44,10 +45,14 @@ export interface FlusherPart extends Part {
   distrust(): void
 }
 
-export function openFlusherPart({ files, clock }: PartWorld, setup: ThreadSetup, onFlushed: () => void): FlusherPart {
+export function openFlusherPart(
+  { files, clock, dropPages }: PartWorld,
+  setup: ThreadSetup,
+  onFlushed: () => void
+): FlusherPart {
   const progress = new Progress(setup.progress)
   const { directory, segmentBytes, flush } = setup
-  const flusher = new Flusher(files, progress, clock, setup.appended, { directory, segmentBytes, ...flush })
+  const flusher = new Flusher(files, progress, clock, setup.appended, { directory, segmentBytes, dropPages, ...flush })
   const keeper = new StateKeeper(files, { progress, clock }, directory, setup.appended, setup.identity)
   let told = setup.appended
   return {

@@ -8,6 +8,7 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { report, systemClock, unreachable, VarveError } from '../base/index.ts'
 import {
+  dropPagesHere,
   openAllocatorPart,
   openDispatcherPart,
   openFlusherPart,
@@ -35,7 +36,8 @@ export default function runPart({ role, setup, port }: PartTask): void {
     const world: PartWorld = {
       files,
       clock: systemClock,
-      prefault: files.mapper === 'plain' ? undefined : prefaultHere
+      prefault: files.mapper === 'plain' ? undefined : prefaultHere,
+      dropPages: files.mapper === 'plain' ? undefined : dropPagesHere
     }
     const table = loops[role](world, setup, port, post)
     post({ type: 'stopped', table })
