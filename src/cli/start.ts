@@ -6,11 +6,10 @@
  * bounded: old segments are deleted once they have been read.
  */
 import { join, resolve } from 'node:path'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { MiB, openHash, type RunningHash, VarveError } from '../base/index.ts'
 import { openStore } from '../embedded.ts'
 import { openRealFiles, type Store } from '../store/index.ts'
-import { notNegative } from './store-options.ts'
 import { type CliWorld, EXIT, facts, ProgressLine, printJson, printLines } from './terminal.ts'
 import { bytesInWords, countInWords, durationInWords } from './words.ts'
 
@@ -19,6 +18,7 @@ const TOPIC = 'varve-start'
 const QUEUE_COUNT = 4
 const BODY_BYTES = 1024
 const SECONDS_DEFAULT = 5
+const SECONDS_MAX = 86_400
 const SEGMENT_BYTES = 64 * MiB
 const LOG_BYTES_MAX = 512 * MiB
 /** Appended in one go; the reader takes its turn in between. */
@@ -35,7 +35,7 @@ export function startCommand(world: CliWorld): Command {
   return new Command('start')
     .description('runs a store with a visible load for a few seconds, and checks what it reads back')
     .option('--store <directory>', 'where the store is', DIRECTORY_DEFAULT)
-    .option('--seconds <n>', 'how long; 0 goes on until it is interrupted', notNegative, SECONDS_DEFAULT)
+    .option('--seconds <n>', 'how long; 0 goes on until it is interrupted', seconds, SECONDS_DEFAULT)
     .option('--json', 'print the result as JSON on stdout, and nothing else')
     .action((options: StartOptions) => start(world, options))
 }
@@ -67,6 +67,13 @@ async function start(world: CliWorld, options: StartOptions): Promise<void> {
   if (options.json) await printJson(world, { directory, mapper, ...result })
   else await printLines(world, inWords(directory, result))
   if (!isIntact) world.exit(EXIT.failure)
+}
+
+function seconds(text: string): number {
+  const number = Number(text)
+  if (text.trim() === '' || !(number >= 0 && number <= SECONDS_MAX))
+    throw new InvalidArgumentError(`It must be a number from 0 to ${SECONDS_MAX}.`)
+  return number
 }
 
 const durationOf = ({ seconds }: StartOptions): string => (seconds === 0 ? 'as long as it is let' : `${seconds} s`)
@@ -140,6 +147,8 @@ class Load {
       this.#lagMax = Math.max(this.#lagMax, this.#appended - this.#read)
       await this.#readSlice()
       this.#show(elapsed())
+      // Reading what is in memory waits for nothing: without a pause no signal would ever be heard.
+      await new Promise(resolve => setImmediate(resolve))
       if (elapsed() > cleanedMs + CLEAN_INTERVAL_MS) {
         cleanedMs = elapsed()
         this.#segmentsDeleted += (await this.#store.clean({ ignoreHours: true })).length

@@ -18,10 +18,11 @@ import {
 } from '../store/index.ts'
 import { filesFor, forStore, knownSizes, type StoreVerbOptions } from './store-options.ts'
 import { type CliWorld, facts as factLines, printJson, printLines, table } from './terminal.ts'
-import { bytesInWords, counted, countInWords, safeText, timeInWords } from './words.ts'
+import { bytesInWords, counted, countInWords, safeText, shortened, timeInWords } from './words.ts'
 
 /** Queues that are listed in words; JSON has all of them. */
 const QUEUES_SHOWN = 50
+const TOPIC_SHOWN_MAX = 48
 
 export function storeInfoCommand(world: CliWorld): Command {
   return forStore(new Command('info').description('what is in a store and how it was left; changes nothing')).action(
@@ -112,7 +113,7 @@ function inWords(info: Info): string[] {
   if (queues.length === 0) return lines
   const shown = queues.slice(0, QUEUES_SHOWN)
   const rows = shown.map(({ topic, queueId, minOffset, maxOffset, fileCount }) => [
-    safeText(topic),
+    shortened(safeText(topic), TOPIC_SHOWN_MAX),
     queueId,
     countInWords(minOffset),
     countInWords(maxOffset),

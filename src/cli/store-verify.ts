@@ -1,9 +1,13 @@
 /** `varve store verify`: reads all of a store and says what is damaged, changing nothing. */
 import { Command } from 'commander'
-import { type Damage, type VerifyReport, verifyStore } from '../store/index.ts'
+import { MiB } from '../base/index.ts'
+import { type Damage, readDirectoryFacts, type VerifyReport, verifyStore } from '../store/index.ts'
 import { filesFor, forStore, knownSizes, progressOf, type StoreVerbOptions, withJobs } from './store-options.ts'
 import { type CliWorld, EXIT, facts, printJson, printLines } from './terminal.ts'
 import { bytesInWords, counted, countInWords, durationInWords, rateInWords, safeText } from './words.ts'
+
+/** Less is read sooner than threads are started. */
+const THREADS_FROM_BYTES = 64 * MiB
 
 interface VerifyVerbOptions extends StoreVerbOptions {
   readonly quick?: true
@@ -27,16 +31,17 @@ export async function verify(world: CliWorld, directory: string, options: Verify
   const files = filesFor(options)
   const progress = progressOf(world, 'verifying', options)
   try {
-    return await withJobs(files, runJob =>
-      verifyStore(files, {
-        directory,
-        quick: options.quick === true,
-        sizes: knownSizes(options),
-        runJob,
-        clock: world.clock,
-        onProgress: progress.show
-      })
-    )
+    const settings = {
+      directory,
+      quick: options.quick === true,
+      sizes: knownSizes(options),
+      clock: world.clock,
+      onProgress: progress.show
+    }
+    const { segments } = readDirectoryFacts(files, directory, knownSizes(options))
+    const bytes = segments.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0)
+    if (bytes < THREADS_FROM_BYTES) return await verifyStore(files, settings)
+    return await withJobs(files, runJob => verifyStore(files, { ...settings, runJob }))
   } finally {
     progress.end()
   }

@@ -33,3 +33,10 @@ export function timeInWords(ms: number): string {
 /** Text of a stranger: what could end the line or steer a terminal is escaped. */
 export const safeText = (text: string): string =>
   text.replace(/\p{Cc}|[\u2028\u2029]/gu, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+/** Long names keep both ends, as their start and their end tell them apart. */
+export function shortened(text: string, lengthMax: number): string {
+  if (text.length <= lengthMax) return text
+  const kept = lengthMax - 1
+  return `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(text.length - Math.floor(kept / 2))}`
+}
