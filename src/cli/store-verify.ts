@@ -7,7 +7,7 @@ import { type CliWorld, EXIT, facts, printJson, printLines } from './terminal.ts
 import { bytesInWords, counted, countInWords, durationInWords, rateInWords, safeText } from './words.ts'
 
 /** Less is read sooner than threads are started. */
-const THREADS_FROM_BYTES = 64 * MiB
+const THREADS_FROM_BYTES = 256 * MiB
 
 interface VerifyVerbOptions extends StoreVerbOptions {
   readonly quick?: true

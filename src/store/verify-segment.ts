@@ -124,12 +124,9 @@ class SegmentCheck {
       this.#followRecords()
       if (this.#at >= this.#until || this.#closed || this.#ended) break
       const from = this.#at
-      const next = this.#nextRecord(from + 1)
-      if (next < this.#until && next < goodUntil) this.#at = next
-      else if (from < goodUntil) this.#at = Math.min(goodUntil, this.#until)
-      else break
+      if (from >= goodUntil) break // What follows is the torn tail, or was never written.
+      this.#at = Math.min(this.#nextRecord(from + 1), goodUntil, this.#until)
       this.#damage.add({ kind: 'log', problem: 'no valid record', derived: false, from, until: this.#at })
-      if (this.#at >= goodUntil) break
     }
     const segmentEnd = Math.min(base + segmentBytes, Math.max(this.#at, this.#until))
     this.#index?.finish(this.#closed || this.#at >= base + segmentBytes ? segmentEnd : this.#at)

@@ -248,7 +248,7 @@ class Verification {
       indexItemCount: extent.itemCount,
       checkedBytes: joined.checkedBytes,
       tornTailBytes: isLive ? 0 : this.#bytesBehind(joined.logEnd),
-      pendingCount: joined.pendingCount,
+      pendingCount: isLive ? 0 : joined.pendingCount,
       orphanCount: joined.orphanCount
     }
   }
