@@ -7,6 +7,17 @@ import type { Layout } from './layout.ts'
 import { BLANK_RESERVE_BYTES, RECORD_HEAD, RECORD_MIDDLE, RECORD_REST, SYS_FLAG, TOPIC_BYTES_MAX_V1 } from './record.ts'
 import { RECORD_CHECKSUM_BYTES, RECORD_CHECKSUM_PROPERTY } from './record-checksum.ts'
 import {
+  QUEUE_TABLE,
+  QUEUE_TABLE_MAGIC,
+  QUEUE_TABLE_ROW,
+  QUEUE_TABLE_TOPIC,
+  SEAL,
+  SIDECAR_HEAD,
+  STATE,
+  STATE_MAGIC,
+  STATE_SLOT_BYTES
+} from './sidecar.ts'
+import {
   TIMER_CHECK,
   TIMER_CHECK_FILE_BYTES,
   TIMER_LOG_BLANK,
@@ -30,7 +41,8 @@ _physical offset_ is a byte position in the whole commit log, a _queue offset_ t
     keyIndex(),
     section('checkpoint', `One page of ${bytes(CHECKPOINT_FILE_BYTES)}; the rest is zero.`, tableOf(CHECKPOINT)),
     timer(),
-    batch()
+    batch(),
+    sidecar()
   ].join('\n\n')}\n`
 }
 
@@ -154,6 +166,30 @@ function batch(): string {
   )
 }
 
+function sidecar(): string {
+  return section(
+    "Varve's own files",
+    `\`varve/state\` and \`varve/queues\` are made of blocks: a head, then a payload.`,
+    tableOf(SIDECAR_HEAD),
+    '### `varve/state`',
+    `Two blocks, the second at byte ${STATE_SLOT_BYTES.toLocaleString('en')}, written in turn; the whole one with the higher generation
+counts. Magic \`${hex(STATE_MAGIC)}\`. After these numbers come the boot id and the owner token, as text.`,
+    tableOf(STATE),
+    '### `varve/queues`',
+    `One block, magic \`${hex(QUEUE_TABLE_MAGIC)}\`, replaced whole.`,
+    tableOf(QUEUE_TABLE),
+    'Then each topic: its head, its name, its queues.',
+    tableOf(QUEUE_TABLE_TOPIC),
+    tableOf(QUEUE_TABLE_ROW),
+    '### `varve/seals`',
+    'One for each segment that is full, in the order in which they were filled; the last one of a segment counts.',
+    tableOf(SEAL),
+    '### `varve/damage`',
+    `One line for each range of the log that is known to be damaged: CRC-32 in eight hexadecimal digits, a space, JSON with
+\`from\`, \`until\` and \`reason\`.`
+  )
+}
+
 const FIELDS = ['at', 'type', 'field', 'meaning']
 
 function section(title: string, ...parts: string[]): string {
@@ -166,6 +202,10 @@ function tableOf<Name extends string>(layout: Layout<Name>): string {
 
 function table(columns: readonly string[], rows: readonly string[]): string {
   return [`| ${columns.join(' | ')} |`, `|${columns.map(() => '---|').join('')}`, ...rows].join('\n')
+}
+
+function hex(magic: number): string {
+  return `0x${magic.toString(16)}`
 }
 
 function bytes(count: number): string {

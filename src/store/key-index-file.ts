@@ -201,17 +201,18 @@ export class KeyIndexFile {
     this.#changed = false
   }
 
-  /** Forgets the records at or beyond `physicalOffset`; there is an older one in the file. */
-  truncateTo(physicalOffset: number): void {
+  /** Forgets the records at or beyond `physicalOffset`. False if then none would be left, and the file is of no use. */
+  truncateTo(physicalOffset: number): boolean {
     const header = this.#header
-    if (header.endPhysicalOffset < physicalOffset) return
+    if (header.endPhysicalOffset < physicalOffset) return true
     this.publish()
     const window = this.#window()
     let kept = header.nextItem - 1
     while (kept > 0 && window.find(kept) && window.physicalOffset >= physicalOffset) kept--
-    assert(kept > 0, 'a file is cut only inside')
+    if (kept === 0) return false
     this.#takeBack(kept + 1, header.nextItem - 1)
     this.#endAt(kept)
+    return true
   }
 
   /**

@@ -146,8 +146,10 @@ class IndexFiles implements KeyIndex {
   }
 
   truncateTo(physicalOffset: number): void {
-    while (this.#newest !== undefined && !hasRecordBelow(this.#newest.header, physicalOffset)) this.#dropNewest()
-    this.#newest?.truncateTo(physicalOffset)
+    for (let file = this.#newest; file !== undefined; file = this.#newest) {
+      if (hasRecordBelow(file.header, physicalOffset) && file.truncateTo(physicalOffset)) break
+      this.#dropNewest()
+    }
     this.#end = this.#newest?.header.endPhysicalOffset ?? 0
   }
 

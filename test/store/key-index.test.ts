@@ -546,6 +546,21 @@ describe('after a loss of power', () => {
   })
 })
 
+test('an index whose first item is not where its header says is cut all the same', () => {
+  const disk = newDisk()
+  const index = open(disk)
+  putAll(
+    index,
+    [500, 600, 700].map(physicalOffset => ({ keyHash: 1, physicalOffset, storedAtMs: BEGIN_MS }))
+  )
+  overwriteInt32(disk, newestPath(disk), INDEX_HEADER.at.beginPhysicalOffset + 4, 100)
+  index.close()
+  const again = open(disk)
+  again.truncateTo(300)
+  expect([again.endPhysicalOffset, disk.list(DIRECTORY)]).toEqual([0, []])
+  again.close()
+})
+
 describe('opening an index', () => {
   function diskWithIndex(): { disk: SimulatedDisk; all: Put[] } {
     const disk = newDisk()
