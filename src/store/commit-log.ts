@@ -2,7 +2,7 @@
  * Commit log: the one writer. Each record is encoded once, straight into the segment, and then published.
  *
  * An append is three steps: `reserve` makes sure that there is room and says where, the caller (message-encoder.ts)
- * encodes, `publish` lets the other threads see it. A record's size is written last: until then whoever looks at the
+ * encodes and has it written, `publish` lets the other threads see it. A record's size is written last: until then whoever looks at the
  * place finds no record there, whenever the process dies.
  *
  * Invariants:
@@ -81,11 +81,17 @@ export class CommitLog {
     return this.#appended
   }
 
-  /** The `bytes` encoded at the reserved position are whole. */
+  /**
+   * Hands the `bytes` encoded at the reserved position to the segment, before anybody counts them: where files are not
+   * mapped this may fail, and then nothing has changed.
+   */
+  write(bytes: number): void {
+    if (this.#segment.mapping !== undefined) return
+    this.#segment.file.write(this.bytes.subarray(0, bytes), this.#appended - this.#segment.base)
+  }
+
+  /** The `bytes` written at the reserved position are whole. */
   publish(bytes: number): void {
-    if (this.#segment.mapping === undefined) {
-      this.#segment.file.write(this.bytes.subarray(0, bytes), this.#appended - this.#segment.base)
-    }
     this.#appended += bytes
     this.#progress.publish(SLOT.appended, this.#appended)
   }

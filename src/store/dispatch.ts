@@ -152,14 +152,14 @@ export class Dispatcher {
     try {
       if (this.#walk.at < limit) this.#walk.run(limit, this.#walk.at + STEP_BYTES)
       const waitMs = this.#writeOut()
+      this.#publish()
       this.#progress.clearBits(SLOT.diskFull, DISK_FULL_FOR_QUEUES)
       return this.#walk.at < limit ? 0 : waitMs
     } catch (error) {
+      // What was done before the disk was full is published by the first step for which there is room again.
       if (!isDiskFull(error)) throw error
       this.#progress.setBits(SLOT.diskFull, DISK_FULL_FOR_QUEUES)
       return DISK_FULL_RETRY_MS
-    } finally {
-      this.#publish()
     }
   }
 

@@ -314,11 +314,12 @@ export class Recovery {
         return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })
       }
       if (situation.kind === 'foreign') {
-        const rows = findQueues(this.#files, this.#options, end)
+        const durableUntil = this.#foreignDurableUntil(first, end)
+        const rows = findQueues(this.#files, this.#options, durableUntil ?? end)
+        const from = durableUntil ?? Math.max(first, Math.min(end, furthestOf(rows)))
         const seeds = seedsOf(rows)
-        const from = this.#foreignDispatchFrom(rows, first, end)
         trimQueues(this.#files, this.#options, seeds)
-        const indexFrom = this.#indexFrom(situation, true, from, end, 0)
+        const indexFrom = this.#indexFrom(situation, durableUntil === undefined, from, end, 0)
         return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })
       }
     } catch (error) {
@@ -330,20 +331,16 @@ export class Recovery {
     return this.#catchUp({ seeds: [], from: first, indexFrom: first, first, end, rebuilding: true })
   }
 
-  #foreignDispatchFrom(rows: readonly QueueRow[], first: number, end: number): number {
+  /**
+   * After a crash of whoever was here: up to where queues were surely on disk, if the checkpoint is right. Beyond that a
+   * loss of power may have left holes between entries, so they are put again. Undefined after a clean end.
+   */
+  #foreignDurableUntil(first: number, end: number): number | undefined {
     const { directory, segmentBytes } = this.#options
-    if (this.#files.find(abortPath(directory)) === undefined) {
-      return Math.max(
-        first,
-        Math.min(
-          end,
-          rows.reduce((until, row) => Math.max(until, row.maxPhysicalEnd), 0)
-        )
-      )
-    }
+    if (this.#files.find(abortPath(directory)) === undefined) return undefined
     const { logStoredAtMs, queuesStoredAtMs } = readCheckpoint(this.#files, directory)
     const bases = listSegments(this.#files, directory, segmentBytes)
-    return Math.min(end, this.#segmentBefore(bases, Math.min(logStoredAtMs, queuesStoredAtMs) - 3000))
+    return Math.max(first, Math.min(end, this.#segmentBefore(bases, Math.min(logStoredAtMs, queuesStoredAtMs) - 3000)))
   }
 
   /** From where the index must be filled: it may have lost files, or what was not synced. */
@@ -352,8 +349,15 @@ export class Recovery {
     this.#withIndex(index => {
       index.truncateTo(end)
       if (index.rebuildFrom !== undefined) from = Math.min(from, index.rebuildFrom)
-      if (situation.kind === 'crash' && !sameBoot) from = Math.min(from, index.rebuildTo(queuesFrom))
-      const expectedEnd = Math.min(Math.max(endBefore, situation.state?.indexEndPhysicalOffset ?? 0), queuesFrom)
+      if (situation.kind !== 'clean' && !sameBoot) {
+        // How much of its index Apache RocketMQ had on disk is not known.
+        const durableUntil = situation.kind === 'foreign' ? Number.POSITIVE_INFINITY : queuesFrom
+        from = Math.min(from, index.rebuildTo(durableUntil))
+      }
+      // Nobody tells where a foreign index ended: there may be none, although messages have keys.
+      const endThen =
+        situation.kind === 'foreign' ? queuesFrom : Math.max(endBefore, situation.state.indexEndPhysicalOffset)
+      const expectedEnd = Math.min(endThen, queuesFrom)
       if (index.endPhysicalOffset < expectedEnd) from = Math.min(from, index.endPhysicalOffset)
     })
     return from
@@ -460,6 +464,9 @@ const seedOf = ({ topic, queueId, index, nextOffset, empty }: QueueSeed): QueueS
   nextOffset,
   empty
 })
+
+const furthestOf = (rows: readonly QueueRow[]): number =>
+  rows.reduce((until, row) => Math.max(until, row.maxPhysicalEnd), 0)
 
 const seedsOf = (rows: readonly QueueRow[]): QueueSeed[] =>
   rows.map((row, index) => ({

@@ -8,6 +8,7 @@ import { type Clock, secondMs } from '../base/index.ts'
 import { CheckpointFile } from './checkpoint.ts'
 import type { Files } from './files.ts'
 import { type Progress, SLOT } from './progress.ts'
+import { isDiskFull } from './queue-stage.ts'
 import { StateFile, type StoreState } from './sidecar.ts'
 
 /** What of the state stays the same while the store is open. */
@@ -60,7 +61,12 @@ export class StateKeeper {
     if (this.#appended === this.#savedAppended && flushed === this.#savedFlushed) return
     const durable = nowMs >= this.#syncedMs + SYNC_INTERVAL_MS
     if (durable) this.#syncedMs = nowMs
-    this.save({ durable, clean: false, trusted: true })
+    try {
+      this.save({ durable, clean: false, trusted: true })
+    } catch (error) {
+      // What stands there is older than the truth: the next start has more to look at, and nothing is lost.
+      if (!isDiskFull(error)) throw error
+    }
   }
 
   /**

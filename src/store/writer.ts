@@ -78,6 +78,7 @@ export class Writer {
     const at = physicalOffset - log.base
     const sizeBytes = this.#encodeOrAbandon(at, message, at, bytesMax)
     this.#encoder.close(log, at, sizeBytes, message.body)
+    log.write(sizeBytes)
 
     if (known === undefined) this.#addQueue(queue)
     if (counted) this.#count(queue, physicalOffset)
@@ -97,6 +98,7 @@ export class Writer {
     const physicalOffset = log.reserve(bytesMax)
     const queueOffset = queue.nextOffset
     const bytes = this.#encodeBatch(messages, queue, physicalOffset, bytesMax)
+    log.write(bytes)
     if (known === undefined) this.#addQueue(queue)
     let position = physicalOffset
     for (let i = 0; i < messages.length; i++) {

@@ -9,11 +9,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
+import { faults } from './faults.ts'
 import { power } from './power.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
 import { knownSeeds } from './seeds.ts'
 
-const scenarios: readonly Scenario[] = [power]
+const scenarios: readonly Scenario[] = [power, faults]
 
 const PROGRESS_INTERVAL_MS = 15_000
 
@@ -46,14 +47,14 @@ export async function main(args: string[]): Promise<number> {
     const cases = count ?? scenario.cases[size]
     const known = values.seed === undefined ? (knownSeeds[scenario.name] ?? []) : []
     const seeds = [...known, ...Array.from({ length: cases }, (_, i) => seed + i)]
-    if (!(await runScenario(scenario, seeds, join(root, scenario.name)))) failed++
+    if (!(await runScenario(scenario, seeds, join(root, scenario.name), size))) failed++
   }
   if (readdirSync(root).length === 0) rmSync(root, { recursive: true })
   say(`${chosen.length - failed} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1
 }
 
-async function runScenario(scenario: Scenario, seeds: readonly number[], root: string): Promise<boolean> {
+async function runScenario(scenario: Scenario, seeds: readonly number[], root: string, size: Size): Promise<boolean> {
   const startedMs = performance.now()
   const tally: Tally = {}
   let done = 0
@@ -65,7 +66,7 @@ async function runScenario(scenario: Scenario, seeds: readonly number[], root: s
       const directory = join(root, String(seed))
       mkdirSync(directory, { recursive: true })
       try {
-        for (const [what, count] of Object.entries(await scenario.run(seed, directory)))
+        for (const [what, count] of Object.entries(await scenario.run(seed, directory, size)))
           tally[what] = (tally[what] ?? 0) + count
         rmSync(directory, { recursive: true })
       } catch (error) {

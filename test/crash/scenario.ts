@@ -13,5 +13,5 @@ export interface Scenario {
   /** How many run side by side. */
   readonly lanes: number
   /** One case. `directory` is empty, its own, and kept if the case fails. @throws Violation, or whatever went wrong */
-  run(seed: number, directory: string): Promise<Tally>
+  run(seed: number, directory: string, size: Size): Promise<Tally>
 }
