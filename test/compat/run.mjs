@@ -46,17 +46,17 @@ async function main() {
 
   const wanted = versions.flatMap(version =>
     scenarios(options)
-      .filter(({ name }) => options.only === undefined || name.includes(options.only))
-      .map(scenario => ({ version, scenario }))
+      // A scenario keeps its seed whether or not others run beside it.
+      .map((scenario, index) => ({ version, scenario, seed: index + 1 }))
+      .filter(({ scenario }) => options.only === undefined || scenario.name.includes(options.only))
   )
   const root = mkdtempSync(join(tmpdir(), 'varve-compat-'))
   let failed = 0
-  for (const [index, { version, scenario }] of wanted.entries()) {
+  for (const [index, { version, scenario, seed }] of wanted.entries()) {
     const beganMs = performance.now()
     const title = `[${index + 1}/${wanted.length}] ${version}: ${scenario.name}`
     const place = join(root, String(index))
     mkdirSync(place)
-    const seed = index + 1
     const wrong = await run(scenario, { version, place, seed })
     const took = `${((performance.now() - beganMs) / 1000).toFixed(1)} s`
     if (wrong.length === 0) {
