@@ -17,6 +17,8 @@ import { commitLogDirectory, nextSegmentPath, segmentPath, sidecarDirectory } fr
 import { type Progress, SLOT } from './progress.ts'
 
 const PREFAULT_STEP_BYTES = 2 * MiB
+/** A store that is open but not written to should take no memory for what it might be. */
+const AHEAD_BYTES_MIN = 2 * MiB
 const DISK_FULL_RETRY_MS = 100
 export const DISK_FULL_FOR_SEGMENTS = 1
 
@@ -33,6 +35,7 @@ export class Allocator {
   readonly #files: Files
   readonly #progress: Progress
   readonly #options: AllocatorOptions
+  readonly #appendedAtOpen: number
   #appended: number
   #presentUntil: number
 
@@ -40,6 +43,7 @@ export class Allocator {
     this.#files = files
     this.#progress = progress
     this.#options = options
+    this.#appendedAtOpen = appended
     this.#appended = appended
     this.#presentUntil = appended
   }
@@ -49,18 +53,21 @@ export class Allocator {
     this.#appended = this.#progress.position(SLOT.appended, this.#appended)
     const segment = Math.floor(this.#appended / this.#options.segmentBytes)
     // What is about to be written comes first: a missing page stalls the owner now, a missing segment only later.
-    if (this.#pagesMissing(segment, this.#options.aheadBytes / 2)) return this.#makePagesPresent(segment)
+    if (this.#pagesMissing(segment, this.#aheadBytes() / 2)) return this.#makePagesPresent(segment)
     if (this.#progress.count(SLOT.segmentPrepared) <= segment) return this.#prepare(segment + 1)
-    if (this.#pagesMissing(segment, this.#options.aheadBytes)) return this.#makePagesPresent(segment)
+    if (this.#pagesMissing(segment, this.#aheadBytes())) return this.#makePagesPresent(segment)
     return Number.POSITIVE_INFINITY
   }
 
   hasWork(): boolean {
     this.#appended = this.#progress.position(SLOT.appended, this.#appended)
     const segment = Math.floor(this.#appended / this.#options.segmentBytes)
-    return (
-      this.#progress.count(SLOT.segmentPrepared) <= segment || this.#pagesMissing(segment, this.#options.aheadBytes / 2)
-    )
+    return this.#progress.count(SLOT.segmentPrepared) <= segment || this.#pagesMissing(segment, this.#aheadBytes() / 2)
+  }
+
+  /** As far ahead as has been written since the store was opened, up to the limit. */
+  #aheadBytes(): number {
+    return Math.min(this.#options.aheadBytes, Math.max(AHEAD_BYTES_MIN, this.#appended - this.#appendedAtOpen))
   }
 
   #pagesMissing(segment: number, aheadBytes: number): boolean {
@@ -76,14 +83,14 @@ export class Allocator {
   }
 
   #makePagesPresent(segment: number): number {
-    const { segmentBytes, prefault, aheadBytes } = this.#options
+    const { segmentBytes, prefault } = this.#options
     if (prefault === undefined) return Number.POSITIVE_INFINITY
     const from = Math.max(this.#presentUntil, floorToPage(this.#appended))
     const target = Math.floor(from / segmentBytes)
     const until = Math.min(
       from + PREFAULT_STEP_BYTES,
       (target + 1) * segmentBytes,
-      this.#presentLimit(segment, aheadBytes)
+      this.#presentLimit(segment, this.#aheadBytes())
     )
     // False when the owner has just unmapped it: then nobody will write there either.
     if (until > from) prefault(this.#progress.address(target) + (from % segmentBytes), until - from)
