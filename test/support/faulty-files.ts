@@ -6,7 +6,8 @@
  */
 import { assert, systemError, VarveError } from '../../src/base/index.ts'
 import type { DiskSpace, FileFacts, FileLock, Files, MapperKind, Mapping, OpenFile } from '../../src/store/files.ts'
-import { type CallKind, SimulatedDisk, SimulatedFile } from './simulated-disk.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
+import { type CallKind, SimulatedFile } from './simulated-file.ts'
 
 export interface Call {
   readonly kind: CallKind
