@@ -132,11 +132,14 @@ export function* readQueueFacts(files: Files, facts: DirectoryFacts, logStart: n
       const first = (bases[0] ?? 0) / ENTRY_BYTES
       const last = (bases.at(-1) ?? 0) / ENTRY_BYTES + facts.queueFileEntries
       const maxOffset = halve(first, last, offset => entries.read(offset)?.sizeBytes !== 0)
+      // Fillers stand before the first message, and in the place of messages that the log has lost: they tell nothing,
+      // so the next entry that is none decides.
       const minOffset = halve(first, maxOffset, offset => {
-        const entry = entries.read(offset)
-        return entry === undefined || entry.sizeBytes === FILLER_SIZE_BYTES || entry.position < logStart
+        const next = entries.read(entries.skipFillers(offset, maxOffset))
+        return next === undefined || next.sizeBytes === FILLER_SIZE_BYTES || next.position < logStart
       })
-      yield { topic, queueId, minOffset, maxOffset, fileCount: bases.length }
+      const minFilled = entries.skipFillers(minOffset, maxOffset)
+      yield { topic, queueId, minOffset: minFilled, maxOffset, fileCount: bases.length }
     } finally {
       entries.close()
     }
@@ -295,15 +298,16 @@ function halve(from: number, until: number, holds: (number: number) => boolean):
   return low
 }
 
-/** Single entries of one queue, from whichever of its files holds them. */
+/** Single entries of one queue, from whichever of its files holds them, through a small window. */
 class EntryReader {
   readonly #files: Files
   readonly #parent: string
   readonly #fileEntries: number
-  readonly #bytes = new Uint8Array(ENTRY_BYTES)
-  readonly #view = new DataView(this.#bytes.buffer)
+  readonly #view = new DataView(new ArrayBuffer(WINDOW_ENTRIES * ENTRY_BYTES))
   #base = -1
   #file: ReturnType<Files['open']> | undefined
+  #from = 0
+  #until = 0
 
   constructor(files: Files, parent: string, fileEntries: number) {
     this.#files = files
@@ -313,18 +317,33 @@ class EntryReader {
 
   /** Past the end of a file that is too short all entries are empty; undefined where the whole file is missing. */
   read(offset: number): { position: number; sizeBytes: number } | undefined {
-    const base = offset - (offset % this.#fileEntries)
-    if (base !== this.#base) this.#open(base)
+    if (offset < this.#from || offset >= this.#until) this.#fill(offset)
     if (this.#file === undefined) return undefined
-    this.#bytes.fill(0)
-    this.#file.read(this.#bytes, (offset - base) * ENTRY_BYTES)
-    return { position: getInt53(this.#view, POSITION_AT), sizeBytes: this.#view.getInt32(SIZE_AT) }
+    const at = (offset - this.#from) * ENTRY_BYTES
+    return { position: getInt53(this.#view, at + POSITION_AT), sizeBytes: this.#view.getInt32(at + SIZE_AT) }
+  }
+
+  /** The first offset from `offset` on, below `until`, whose entry is no filler; `until` if there is none. */
+  skipFillers(offset: number, until: number): number {
+    let at = offset
+    while (at < until && this.read(at)?.sizeBytes === FILLER_SIZE_BYTES) at++
+    return at
   }
 
   close(): void {
     this.#file?.close()
     this.#file = undefined
     this.#base = -1
+  }
+
+  #fill(offset: number): void {
+    const base = offset - (offset % this.#fileEntries)
+    if (base !== this.#base) this.#open(base)
+    const bytes = new Uint8Array(this.#view.buffer)
+    bytes.fill(0)
+    this.#from = offset
+    this.#until = Math.min(offset + WINDOW_ENTRIES, base + this.#fileEntries)
+    this.#file?.read(bytes.subarray(0, (this.#until - offset) * ENTRY_BYTES), (offset - base) * ENTRY_BYTES)
   }
 
   #open(base: number): void {
@@ -334,3 +353,5 @@ class EntryReader {
     if (this.#files.find(path) !== undefined) this.#file = this.#files.open(path, 'read')
   }
 }
+
+const WINDOW_ENTRIES = 256

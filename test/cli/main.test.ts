@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { freshDirectory, message, openSmall } from '../support/store-fixtures.ts'
-import { jsonOf, run, varve } from './varve.ts'
+import { jsonOf, varve, varveInterrupted } from './varve.ts'
 
 describe('varve', () => {
   test('--version prints the version of the package', async () => {
@@ -111,9 +111,14 @@ describe('varve start', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)('is ended by %s, cleanly', async signal => {
     const directory = join(freshDirectory(), 'data')
 
-    const result = await run(['start', '--store', directory, '--seconds', '0'], (stdout, kill) => {
-      if (stdout.includes('appending')) kill(signal)
-    })
+    const result = await varveInterrupted(
+      { word: 'appending', signal },
+      'start',
+      '--store',
+      directory,
+      '--seconds',
+      '0'
+    )
 
     expect(result).toMatchObject({ status: 0, stderr: '' })
     expect(result.stdout).toContain('count and hash agree')

@@ -1,7 +1,9 @@
 import { cpSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { goldenStore } from '../golden/golden-store.ts'
 import { bodyOf, freshDirectory, message, namesIn, openSmall, patch, QUEUE } from '../support/store-fixtures.ts'
+import { unpackedGoldenStore } from '../support/unpacked-golden-store.ts'
 import { jsonLines, jsonOf, varve } from './varve.ts'
 
 const SEGMENT = 'commitlog/00000000000000000000'
@@ -203,6 +205,26 @@ describe('varve store repair', () => {
     expect(readFileSync(join(directory, SEGMENT)).equals(before)).toBe(true)
     const [state] = jsonLines(await varve('store', 'dump', directory, '--state'))
     expect(state).toMatchObject({ damage: [{ from: positions[10], until: positions[11] }] })
+  })
+
+  test('with --apply mends a store of Apache RocketMQ, of which a segment and a queue file were cut', async () => {
+    const directory = unpackedGoldenStore('plain')
+    const ends = goldenStore('plain').listing.messages.map(
+      ({ physicalOffset, sizeBytes }) => physicalOffset + sizeBytes
+    )
+    const endOfKept = Math.max(...ends.filter(end => end <= 65_536 + 40_000))
+    truncateSync(join(directory, 'commitlog/00000000000000065536'), 40_000)
+    truncateSync(join(directory, QUEUE_FILE), 200)
+
+    const run = await varve('store', 'repair', directory, '--apply', '--json')
+
+    expect(jsonOf(run)).toMatchObject({
+      steps: [{ action: 'lengthen-segment' }, { action: 'mark-damage' }, { action: 'rebuild' }],
+      damage: [{ kind: 'log', from: endOfKept, until: 131_072 }]
+    })
+    const { queues } = jsonOf(await varve('store', 'info', directory, '--json')) as { queues: object[] }
+    expect(queues).toContainEqual({ topic: 'late', queueId: 0, minOffset: 130, maxOffset: 132, fileCount: 1 })
+    expect(queues).toContainEqual(expect.objectContaining({ topic: 'big', minOffset: 0, maxOffset: 12 }))
   })
 
   test('with --apply moves a torn tail into quarantine', async () => {

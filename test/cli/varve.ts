@@ -14,8 +14,20 @@ export function varve(...args: readonly string[]): Promise<Run> {
   return run(args, () => {})
 }
 
-/** The same; `onOutput` is told all of stdout so far, and may send signals. */
-export function run(
+/** The same, and once stdout has the word, the signal is sent. */
+export function varveInterrupted(
+  { word, signal }: { word: string; signal: NodeJS.Signals },
+  ...args: readonly string[]
+): Promise<Run> {
+  let sent = false
+  return run(args, (stdout, kill) => {
+    if (sent || !stdout.includes(word)) return
+    sent = true
+    kill(signal)
+  })
+}
+
+function run(
   args: readonly string[],
   onOutput: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void
 ): Promise<Run> {

@@ -1,5 +1,5 @@
-import { cpSync, mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { cpSync, readdirSync, rmSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openRealFiles, verifyStore } from '../../src/store/index.ts'
 import { hashSegment, Seals } from '../../src/store/sidecar.ts'
@@ -15,6 +15,7 @@ import {
   QUEUE,
   SEGMENT_BYTES
 } from '../support/store-fixtures.ts'
+import { unpackedGoldenStore } from '../support/unpacked-golden-store.ts'
 
 const files = openRealFiles()
 const FIRST_SEGMENT = 'commitlog/00000000000000000000'
@@ -65,7 +66,8 @@ describe('verifying a store in order', () => {
   test.each<GoldenCase>(['plain', 'checksum'])(
     'that Apache RocketMQ wrote (%s) finds out its sizes and no damage',
     async name => {
-      const { directory, listing } = unpacked(name)
+      const { listing } = goldenStore(name)
+      const directory = unpackedGoldenStore(name)
 
       const report = await verify(directory)
 
@@ -269,14 +271,4 @@ function snapshotOf(directory: string): string[] {
       return `${path} ${sizeBytes} ${modifiedMs} ${inode}`
     })
     .sort()
-}
-
-function unpacked(name: GoldenCase): { directory: string; listing: ReturnType<typeof goldenStore>['listing'] } {
-  const golden = goldenStore(name)
-  const directory = freshDirectory()
-  for (const [path, bytes] of golden.files) {
-    mkdirSync(join(directory, dirname(path)), { recursive: true })
-    writeFileSync(join(directory, path), bytes)
-  }
-  return { directory, listing: golden.listing }
 }
