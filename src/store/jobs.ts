@@ -4,6 +4,7 @@
  * A job is plain data and so is its result: production sends them to a pool of threads (workers/), tests run them where
  * they stand.
  */
+import { dirname } from 'node:path'
 import { MiB, unreachable } from '../base/index.ts'
 import type { Files } from './files.ts'
 import { type IndexRequest, indexLog } from './index-log.ts'
@@ -127,9 +128,11 @@ function copyFile(files: Files, { from, to, bytes, sizeBytes }: Extract<Job, { t
 function discard(files: Files, path: string): undefined {
   const file = files.open(path, 'write')
   try {
+    // The name goes first, for good: a segment of zeros under it would be taken for the end of the log.
+    files.remove(path)
+    files.syncDirectory(dirname(path))
     file.punchHole(0, file.sizeBytes())
   } finally {
     file.close()
   }
-  files.remove(path)
 }
