@@ -277,10 +277,10 @@ class IndexFiles implements KeyIndex {
 
   #dropNewest(): void {
     const file = this.#newest as KeyIndexFile // The callers have one.
+    this.#newest = undefined // Before anything can fail: a file must not be closed twice.
     file.close()
     this.#remove(nameOf(file.path))
     const previous = this.#older.pop()
-    this.#newest = undefined
     if (previous === undefined) return
     const unsynced = this.#unsynced.at(-1)
     if (unsynced !== undefined && nameOf(unsynced.path) === previous.name) this.#newest = this.#unsynced.pop()

@@ -14,6 +14,7 @@ import type { QueueFiles } from './queue-files.ts'
 import type { Queue } from './topics.ts'
 
 const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
+const FILLERS_AT_ONCE = 1024
 const { physicalOffset: POSITION_AT, sizeBytes: SIZE_AT } = CONSUME_QUEUE_ENTRY.at
 
 export class QueueMinimum {
@@ -64,20 +65,40 @@ export function firstOffsetOf(world: QueueMinimum, queue: Queue, firstPosition: 
   let high = written
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2)
-    if (isGone(world, queue, middle, firstPosition)) low = middle + 1
-    else high = middle
+    const entry = lastEntryUpTo(world, queue, middle, low)
+    if (entry === undefined || entry.position < firstPosition) low = middle + 1
+    else high = entry.offset
   }
   return low
 }
 
-/** Fillers stand only before the first entry that counts, or in the place of damaged records, which are gone as well. */
-function isGone(world: QueueMinimum, queue: Queue, offset: number, firstPosition: number): boolean {
-  const file = world.queueFiles.find(queue.topic.name, queue.queueId, offset)
-  if (file === undefined) return true
-  const bytes = new Uint8Array(ENTRY_BYTES)
-  file.read(bytes, (offset % world.queueFileEntries) * ENTRY_BYTES)
-  const view = new DataView(bytes.buffer)
-  return view.getInt32(SIZE_AT) === FILLER_SIZE_BYTES || getInt53(view, POSITION_AT) < firstPosition
+/**
+ * The entry at `offset`, or the last before it that is no filler; none at or beyond `low` if undefined. Fillers stand before
+ * the first entry that counts and in the place of damaged records: which of the two, only the entries before them tell.
+ */
+function lastEntryUpTo(
+  world: QueueMinimum,
+  queue: Queue,
+  offset: number,
+  low: number
+): { offset: number; position: number } | undefined {
+  const { queueFileEntries } = world
+  let countMax = 1 // Fillers are rare.
+  for (let until = offset + 1; until > low; countMax = FILLERS_AT_ONCE) {
+    const last = until - 1
+    const from = Math.max(low, last - (last % queueFileEntries), until - countMax)
+    const file = world.queueFiles.find(queue.topic.name, queue.queueId, last)
+    if (file === undefined) return undefined
+    const bytes = new Uint8Array((until - from) * ENTRY_BYTES)
+    file.read(bytes, (from % queueFileEntries) * ENTRY_BYTES)
+    const view = new DataView(bytes.buffer)
+    for (let at = bytes.length - ENTRY_BYTES; at >= 0; at -= ENTRY_BYTES) {
+      if (view.getInt32(at + SIZE_AT) === FILLER_SIZE_BYTES) continue
+      return { offset: from + at / ENTRY_BYTES, position: getInt53(view, at + POSITION_AT) }
+    }
+    until = from
+  }
+  return undefined
 }
 
 /** Bytes that the files of a queue start with, in order. */

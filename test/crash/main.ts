@@ -9,12 +9,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
+import { controls } from './controls.ts'
 import { faults } from './faults.ts'
 import { power } from './power.ts'
+import { rot } from './rot.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
 import { knownSeeds } from './seeds.ts'
 
-const scenarios: readonly Scenario[] = [power, faults]
+const scenarios: readonly Scenario[] = [power, faults, rot, controls]
 
 const PROGRESS_INTERVAL_MS = 15_000
 

@@ -14,7 +14,7 @@
  */
 import { VarveError } from '../../src/base/index.ts'
 import type { RecoveryReport, Store, StoredMessage } from '../../src/index.ts'
-import { type Files, verifyStore } from '../../src/store/index.ts'
+import { type Damage, type Files, verifyStore } from '../../src/store/index.ts'
 import type { Entry, Ledger } from './ledger.ts'
 import { idOf, keyOf, QUEUES } from './messages.ts'
 import { produceSome } from './producer.ts'
@@ -58,7 +58,7 @@ export async function check(place: Place, ledger: Ledger, expectation: Expectati
   await produceSome(store, ledger, APPENDED_AFTERWARDS)
   await store.close()
 
-  await checkFiles(place, expectation)
+  await checkFiles(place, placesOf(ledger, expectation))
   const again = await place.open()
   await checkOpen(again, ledger, { ...expectation, survives: 'flushed', kind: 'clean' })
   await again.close()
@@ -126,9 +126,12 @@ async function readQueue(
 ): Promise<void> {
   const queue = QUEUES[queueIndex] as (typeof QUEUES)[number] // From its own keys.
   const name = `${queue.topic}/${queue.queueId}`
-  if (store.minOffset(queue) !== 0) throw new Violation(`${name} begins at ${store.minOffset(queue)}`)
+  const isDamaged = (offset: number): boolean =>
+    [...damaged].some(id => ledger.find(id)?.queueIndex === queueIndex && ledger.find(id)?.queueOffset === offset)
+  let expected: number = store.minOffset(queue)
+  const unseen = Array.from({ length: expected }, (_, offset) => offset).filter(offset => !isDamaged(offset))
+  if (unseen.length > 0) throw new Violation(`${name} begins at ${expected}`)
   const max = store.maxOffset(queue)
-  let expected = 0
   let lastId = -1
   while (expected < max) {
     const { messages, nextOffset, damaged: errors } = await store.read({ ...queue, offset: expected, countMax: 256 })
@@ -208,11 +211,15 @@ async function checkLookups(store: Store, ledger: Ledger, found: ReadonlyMap<num
   }
 }
 
-/** Queues, index and seals are what a rebuild from the log would make of them. */
-async function checkFiles({ files, directory }: Place, { damaged }: Expectation): Promise<void> {
-  const report = await verifyStore(files, { directory })
-  const { damage, pendingCount, tornTailBytes } = report
-  const unexpected = damaged === undefined ? damage : damage.filter(({ kind }) => kind !== 'record' && kind !== 'seal')
+function placesOf(ledger: Ledger, { damaged = new Set() }: Expectation): Set<number | undefined> {
+  return new Set([...damaged].map(id => ledger.find(id)?.physicalOffset))
+}
+
+/** Queues, index and seals are what a rebuild from the log would make of them; but for records that were damaged. */
+async function checkFiles({ files, directory }: Place, damagedAt: ReadonlySet<number | undefined>): Promise<void> {
+  const { damage, pendingCount, tornTailBytes } = await verifyStore(files, { directory })
+  const isKnown = ({ kind, from }: Damage): boolean => damagedAt.has(from) || (kind === 'seal' && damagedAt.size > 0)
+  const unexpected = damage.filter(found => !isKnown(found))
   if (unexpected.length > 0) throw new Violation(`verification finds damage: ${JSON.stringify(unexpected.slice(0, 3))}`)
   if (pendingCount > 0) throw new Violation(`${pendingCount} messages are not in their queues after a clean close`)
   if (tornTailBytes > 0)

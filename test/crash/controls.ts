@@ -1,0 +1,208 @@
+/**
+ * Controls: defects planted on purpose, each of which the suite must find within so many cases. A test that cannot catch
+ * its defect proves nothing.
+ *
+ * Each is planted round the engine, never in it: between engine and disk, between producer and ledger, or in place of the
+ * job that scans the log.
+ */
+import { assert, VarveError } from '../../src/base/index.ts'
+import { locate, RECORD_BLANK, RECORD_WHOLE, RecordPositions } from '../../src/layout/index.ts'
+import type { Files, OpenFile } from '../../src/store/files.ts'
+import type { Job, RunJob } from '../../src/store/index.ts'
+import { beginningOf, countCalls, type FaultSweep, failOnce } from './faults.ts'
+import { Violation } from './oracle.ts'
+import { losePower } from './power.ts'
+import { damageOne } from './rot.ts'
+import type { Scenario } from './scenario.ts'
+import { type Defect, DIRECTORY } from './simulated-store.ts'
+
+interface Control {
+  readonly name: string
+  readonly defect: Defect
+  /** One case of the scenario that must find it. */
+  readonly hunt: (seed: number, directory: string, defect: Defect) => Promise<unknown>
+  readonly casesMax: number
+}
+
+type FileWrapper = (file: OpenFile, files: Files) => Partial<OpenFile>
+
+/** The same files, some calls of which are others. */
+function changed(files: Files, calls: Partial<Files>, ofFile: FileWrapper = () => ({})): Files {
+  const open: Files['open'] = (path, mode) => {
+    const file = files.open(path, mode)
+    return overlay(file, ofFile(file, files))
+  }
+  return overlay(files, { open, ...calls })
+}
+
+function overlay<Thing extends object>(thing: Thing, calls: Partial<Thing>): Thing {
+  return new Proxy(thing, {
+    get(target, name) {
+      const own = Reflect.get(calls, name)
+      if (own !== undefined) return own
+      const value = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+}
+
+const nothing = (): void => {}
+
+/** What many programs do: try once more, and believe the answer. */
+function twice(sync: () => void): void {
+  try {
+    sync()
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'STORE_SYNC_FAILED') throw error
+    sync()
+  }
+}
+
+const withScan = (scan: (job: Extract<Job, { type: 'scan' }>, files: Files, honest: RunJob) => ReturnType<RunJob>) => ({
+  threads: ((threads, files) => {
+    const honest = threads.runJob
+    const runJob = ((job: Job) => (job.type === 'scan' ? scan(job, files, honest) : honest(job as never))) as RunJob
+    return { ...threads, runJob }
+  }) satisfies Defect['threads']
+})
+
+/** Walks over whatever has the shape of a record, as long as it says that it stands where it stands. */
+function scanWithoutChecksum({ request }: Extract<Job, { type: 'scan' }>, files: Files) {
+  const { directory, segmentBytes, from, until } = request
+  const base = from - (from % segmentBytes)
+  const file = files.open(`${directory}/commitlog/${String(base).padStart(20, '0')}`, 'read')
+  const bytes = new Uint8Array(until - base)
+  file.read(bytes, 0)
+  file.close()
+  const view = new DataView(bytes.buffer)
+  const positions = new RecordPositions()
+  let at = from
+  let recordCount = 0
+  let lastRecordAt: number | undefined
+  let lastStoredAtMs = 0
+  let shape: number = RECORD_WHOLE
+  while (at < until) {
+    shape = locate(view, at - base, until - base, positions)
+    if (shape !== RECORD_WHOLE || positions.physicalOffset !== at) break
+    recordCount++
+    lastRecordAt = at
+    lastStoredAtMs = positions.storedAtMs
+    at += positions.totalBytes
+  }
+  const closed = shape === RECORD_BLANK
+  const scan = {
+    from,
+    end: at,
+    closed,
+    recordCount,
+    lastRecordAt,
+    lastStoredAtMs,
+    damaged: [],
+    scannedBytes: at - from
+  }
+  return Promise.resolve(scan) as never // What the job answers.
+}
+
+const failedSync: FaultSweep = { kind: 'sync', errno: 'EIO', flush: 'sync', path: /commitlog/ }
+
+async function failEverySync(seed: number, directory: string, defect: Defect): Promise<void> {
+  const begin = await beginningOf(seed, failedSync.flush)
+  const count = await countCalls(begin, failedSync)
+  assert(count > 0, 'the load syncs its log')
+  for (let nth = 1; nth <= count; nth++) await failOnce(begin, failedSync, nth, directory, defect)
+}
+
+const controlled: readonly Control[] = [
+  {
+    name: 'acknowledge before the sync',
+    defect: {
+      recorder: ledger => ({
+        intend: (...said) => ledger.intend(...said),
+        refused: (...said) => ledger.refused(...said),
+        flushed: until => ledger.flushed(until),
+        appended(firstId, count, place) {
+          ledger.appended(firstId, count, place)
+          ledger.flushed(place.physicalOffset + 1)
+        }
+      })
+    },
+    hunt: losePower,
+    casesMax: 5
+  },
+  {
+    name: 'no sync at all',
+    defect: { files: files => changed(files, {}, () => ({ sync: nothing, syncAll: nothing })) },
+    hunt: losePower,
+    casesMax: 5
+  },
+  {
+    name: 'a sync that failed is tried again',
+    defect: {
+      files: files => changed(files, {}, file => ({ sync: (at, bytes) => twice(() => file.sync(at, bytes)) }))
+    },
+    hunt: failEverySync,
+    casesMax: 3
+  },
+  {
+    name: 'recovery without checksums',
+    defect: withScan(scanWithoutChecksum),
+    hunt: losePower,
+    casesMax: 30
+  },
+  {
+    name: 'recovery that ends at the first bad record',
+    defect: withScan(({ request, ...job }, _files, honest) =>
+      honest({ ...job, request: { ...request, goodUntil: 0, goodStoredAtMs: 0 } })
+    ),
+    hunt: damageOne,
+    casesMax: 20
+  },
+  {
+    name: 'directories are not synced',
+    defect: { files: files => changed(files, { syncDirectory: nothing }) },
+    hunt: losePower,
+    casesMax: 10
+  },
+  {
+    name: 'sparse segments instead of allocated ones',
+    defect: {
+      files: files =>
+        changed(files, {}, file => ({
+          allocate(at, bytes, { keepSize }) {
+            if (!keepSize && at + bytes > file.sizeBytes()) file.setSize(at + bytes)
+          }
+        }))
+    },
+    hunt: losePower,
+    casesMax: 5
+  }
+]
+
+export const controls: Scenario = {
+  name: 'controls',
+  about: 'defects planted on purpose, each of which must be found',
+  cases: { short: controlled.length, medium: controlled.length, long: controlled.length },
+  lanes: 1,
+  async run(seed, directory) {
+    const control = controlled[seed % controlled.length] as Control // There is at least one.
+    for (let tried = 1; tried <= control.casesMax; tried++) {
+      const found = await violationIn(() => control.hunt(seed + tried, directory, control.defect))
+      if (found !== undefined) {
+        process.stdout.write(`  ${control.name}: found by case ${tried} of at most ${control.casesMax}\n    ${found}\n`)
+        return { found: 1 }
+      }
+    }
+    throw new Error(`planted and not found in ${control.casesMax} cases: ${control.name} (${DIRECTORY})`)
+  }
+}
+
+/** What was found. Only a violation of a promise counts: any other failure is a defect of the suite or the engine. */
+async function violationIn(hunt: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await hunt()
+    return undefined
+  } catch (error) {
+    if (error instanceof Violation) return error.message.slice(0, 200)
+    throw error
+  }
+}
