@@ -9,9 +9,9 @@ import { MiB, unreachable } from '../base/index.ts'
 import type { Files } from './files.ts'
 import { type IndexRequest, indexLog } from './index-log.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
-import type { ColdRange, FetchedRange } from './queue-reader.ts'
 import { hashSegment, Seals, saveQueueTable } from './sidecar.ts'
 import { performVerifyTask, type VerifyResult, type VerifyTask } from './verify.ts'
+import type { ColdRange, FetchedRange } from './warmth.ts'
 
 export type Job =
   | { readonly type: 'scan'; readonly request: ScanRequest }

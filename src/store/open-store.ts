@@ -25,9 +25,10 @@ import {
 } from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
 import { QueueCounts } from './queue-counts.ts'
+import { EntryReader } from './queue-entries.ts'
 import { QueueFiles } from './queue-files.ts'
 import { QueueMinimum } from './queue-minimum.ts'
-import { QueueReader } from './queue-reader.ts'
+import { RecordReader } from './record-reader.ts'
 import { type Recovered, Recovery } from './recovery.ts'
 import {
   currentBootId,
@@ -200,7 +201,6 @@ async function start(
   })
   const gap = new Gap(options.undispatchedCountMax)
   const queueFiles = new QueueFiles(files, { directory, queueFileEntries, mode: 'read', openMax: READ_FILES_OPEN_MAX })
-  const reader = new QueueReader({ segments, files: queueFiles, counts, gap, queueFileEntries })
   const minimum = new QueueMinimum({ files, queueFiles, counts, directory, queueFileEntries })
   const setup: ThreadSetup = {
     directory,
@@ -240,7 +240,8 @@ async function start(
     gap,
     topics,
     encoder: new MessageEncoder(options),
-    reader,
+    entries: new EntryReader({ segments, files: queueFiles, counts, gap, queueFileEntries }),
+    records: new RecordReader(segments),
     minimum,
     recovery: recovered.report,
     lastStoredAtMs: recovered.lastStoredAtMs,

@@ -13,7 +13,7 @@
  * found (queue-reader.ts), what is done in the background (housekeeping.ts).
  */
 import { assert, type Clock, MiB, type PhysicalOffset, type QueueOffset, VarveError } from '../base/index.ts'
-import { DecodedRecord, decodeMessageId, locate, RECORD_WHOLE, RecordPositions } from '../layout/index.ts'
+import { DecodedRecord, decodeMessageId, locate, RecordPositions } from '../layout/index.ts'
 import type { Appended, MessageInput, StoredMessage } from '../model/index.ts'
 import type { CommitLog } from './commit-log.ts'
 import type { Files } from './files.ts'
@@ -28,8 +28,9 @@ import type { MessageEncoder } from './message-encoder.ts'
 import { offsetByTime } from './offset-by-time.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Progress, SLOT } from './progress.ts'
+import { type EntryReader, READ_COUNT_MAX } from './queue-entries.ts'
 import { firstOffsetOf, type QueueMinimum } from './queue-minimum.ts'
-import { type ColdRange, type FetchedRange, type QueueReader, READ_COUNT_MAX } from './queue-reader.ts'
+import type { Make, ReadRecords, RecordReader } from './record-reader.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type {
   DamagedRange,
@@ -46,12 +47,14 @@ import type {
 } from './store-api.ts'
 import type { QueueTableBytes, StoreThreads } from './threads.ts'
 import type { Queue, Topics } from './topics.ts'
+import { Warmth } from './warmth.ts'
 import { Writer } from './writer.ts'
 
 const READ_COUNT_DEFAULT = 32
 const READ_BYTES_DEFAULT = 4 * MiB
 const WRITABLE_POLL_MS = 5
-const COLD_READS_MAX = 8
+/** Entries, then records: a fetched copy serves however cold its file has become since. */
+const COLD_ROUNDS_MAX = 4
 
 /** What open-store.ts has put together. */
 export interface StoreWorld {
@@ -65,7 +68,8 @@ export interface StoreWorld {
   readonly gap: Gap
   readonly topics: Topics
   readonly encoder: MessageEncoder
-  readonly reader: QueueReader
+  readonly entries: EntryReader
+  readonly records: RecordReader
   readonly minimum: QueueMinimum
   readonly recovery: RecoveryReport
   readonly lastStoredAtMs: number
@@ -82,13 +86,13 @@ export class OpenStore implements Store {
   readonly #threads: StoreThreads
   readonly #log: CommitLog
   readonly #topics: Topics
-  readonly #reader: QueueReader
+  readonly #entries: EntryReader
+  readonly #records: RecordReader
   readonly #health: Health
   readonly #followers = new Followers()
   readonly #writer: Writer
   readonly #commit: GroupCommit
   readonly #housekeeping: Housekeeping
-  readonly #positions = new RecordPositions()
   readonly #damaged: DamagedRange[]
   #closing: Promise<void> | undefined
 
@@ -100,7 +104,8 @@ export class OpenStore implements Store {
     this.#threads = threads
     this.#log = log
     this.#topics = world.topics
-    this.#reader = world.reader
+    this.#entries = world.entries
+    this.#records = world.records
     this.#damaged = [...world.recovery.damaged]
     const health = new Health(options.directory)
     const onFailed = (error: VarveError): void => this.#fail(error)
@@ -153,25 +158,18 @@ export class OpenStore implements Store {
   }
 
   async read(request: ReadRequest): Promise<ReadResult> {
-    const views = await this.readViews(request)
-    const messages: StoredMessage[] = []
-    for (const bytes of views.bytes) if (bytes.length > 0) messages.push(this.#decode(bytes))
-    return { messages, nextOffset: views.nextOffset, damaged: views.damaged }
+    const found = await this.#readFetching(warmth => this.#readWarm(request, warmth, decode))
+    const messages = found.items.filter(message => message !== undefined)
+    return { messages, nextOffset: found.nextOffset, damaged: found.damaged }
   }
 
   async readViews(request: ReadRequest): Promise<RecordViews> {
-    const fetched: FetchedRange[] = []
-    for (let tries = 0; ; tries++) {
-      const cold: ColdRange[] = []
-      const views = this.#readWarm(request, cold, fetched)
-      if (views !== undefined) return views
-      assert(tries < COLD_READS_MAX, 'each fetch brings what the read before was missing')
-      fetched.push(...(await this.#threads.runJob({ type: 'fetch', ranges: cold })))
-    }
+    return viewsOf(await this.#readFetching(warmth => this.#readWarm(request, warmth, cut)))
   }
 
   readViewsResident(request: ReadRequest): RecordViews | undefined {
-    return this.#readWarm(request, [], [])
+    const found = this.#readWarm(request, new Warmth(), cut)
+    return found === undefined ? undefined : viewsOf(found)
   }
 
   async *follow(request: QueueName & { offset: number; signal?: AbortSignal }): AsyncGenerator<StoredMessage> {
@@ -208,9 +206,8 @@ export class OpenStore implements Store {
     const queue = this.#topics.findQueue(topic, queueId)
     if (queue === undefined) return 0 as QueueOffset
     const storedAt = async (offset: number): Promise<number> => {
-      const views = await this.readViews({ topic, queueId, offset, countMax: 1 })
-      const bytes = views.bytes[0]
-      return bytes === undefined || bytes.length === 0 ? Number.NEGATIVE_INFINITY : this.#locate(bytes).storedAtMs
+      const { messages } = await this.read({ topic, queueId, offset, countMax: 1 })
+      return messages[0]?.storedAtMs ?? Number.NEGATIVE_INFINITY
     }
     return (await offsetByTime({
       min: this.#minOf(queue),
@@ -231,14 +228,8 @@ export class OpenStore implements Store {
     ) {
       throw new VarveError('RECORD_NOT_FOUND', { physicalOffset: String(physicalOffset) })
     }
-    const fetched: FetchedRange[] = []
-    for (let tries = 0; ; tries++) {
-      const cold: ColdRange[] = []
-      const bytes = this.#reader.recordAt(physicalOffset, until, cold, fetched)
-      if (bytes !== undefined) return this.#decode(bytes)
-      assert(tries < COLD_READS_MAX, 'each fetch brings what the read before was missing')
-      fetched.push(...(await this.#threads.runJob({ type: 'fetch', ranges: cold })))
-    }
+    const bytes = await this.#readFetching(warmth => this.#records.readAt(physicalOffset, until, warmth))
+    return decode(bytes, viewOf(bytes), 0, bytes.length)
   }
 
   messageById(id: string): Promise<StoredMessage> {
@@ -346,7 +337,18 @@ export class OpenStore implements Store {
     if (this.#followers.isEmpty) this.#commit.listen(false)
   }
 
-  #readWarm(request: ReadRequest, cold: ColdRange[], fetched: readonly FetchedRange[]): RecordViews | undefined {
+  /** Runs a read until nothing that it needs is cold any more. */
+  async #readFetching<Found>(read: (warmth: Warmth) => Found | undefined): Promise<Found> {
+    const warmth = new Warmth()
+    for (let round = 0; ; round++) {
+      const found = read(warmth)
+      if (found !== undefined) return found
+      assert(round < COLD_ROUNDS_MAX, 'each round brings what the one before was missing')
+      warmth.add(await this.#threads.runJob({ type: 'fetch', ranges: warmth.cold }))
+    }
+  }
+
+  #readWarm<Item>(request: ReadRequest, warmth: Warmth, make: Make<Item>): Found<Item> | undefined {
     this.#health.checkOpen()
     const { topic, queueId, countMax = READ_COUNT_DEFAULT, bytesMax = READ_BYTES_DEFAULT } = request
     const queue = this.#topics.findQueue(topic, queueId)
@@ -357,14 +359,10 @@ export class OpenStore implements Store {
     const offset = Math.max(request.offset, this.#minOf(queue))
     const max = this.#maxOf(queue)
     if (offset >= max || countMax <= 0) return nothingAt(Math.min(offset, max))
-    const entries = this.#reader.entries(
-      queue,
-      offset,
-      Math.min(max, offset + Math.min(countMax, READ_COUNT_MAX)),
-      cold,
-      fetched
-    )
-    return entries === undefined ? undefined : this.#reader.records(queue, entries, bytesMax, cold, fetched)
+    const until = Math.min(max, offset + Math.min(Math.ceil(countMax), READ_COUNT_MAX))
+    const entries = this.#entries.find(queue, offset, until, warmth)
+    const records = entries && this.#records.read(queue, entries, bytesMax, warmth, make)
+    return records && { ...records, offset, nextOffset: (offset + records.items.length) as QueueOffset }
   }
 
   #minOf(queue: Queue): number {
@@ -377,23 +375,12 @@ export class OpenStore implements Store {
   }
 
   #maxOf(queue: Queue): number {
-    return this.#options.flush === 'async' ? queue.nextOffset : this.#reader.visibleMax(queue, this.#visibleUntil())
+    return this.#options.flush === 'async' ? queue.nextOffset : this.#entries.visibleMax(queue, this.#visibleUntil())
   }
 
   #visibleUntil(): number {
     const appended = this.#log.appended
     return this.#options.flush === 'async' ? appended : this.#progress.position(SLOT.flushed, appended)
-  }
-
-  #decode(bytes: Uint8Array): StoredMessage {
-    const positions = this.#locate(bytes)
-    return new DecodedRecord(bytes, viewOf(bytes), positions) as unknown as StoredMessage // The same fields, without the units.
-  }
-
-  #locate(bytes: Uint8Array): RecordPositions {
-    const shape = locate(viewOf(bytes), 0, bytes.length, this.#positions)
-    assert(shape === RECORD_WHOLE, 'the reader hands out whole records only')
-    return this.#positions
   }
 
   /** Resolves when the queue may have a message at `offset`; false when there is nothing more to wait for. */
@@ -452,9 +439,31 @@ export class OpenStore implements Store {
   }
 }
 
-function nothingAt(offset: number): RecordViews {
-  return { count: 0, bytes: [], offset: offset as QueueOffset, nextOffset: offset as QueueOffset, damaged: [] }
+/** What was found of a stretch of a queue: one item for each offset, undefined where the record is damaged. */
+interface Found<Item> extends ReadRecords<Item> {
+  readonly offset: number
+  readonly nextOffset: QueueOffset
 }
+
+function nothingAt<Item>(offset: number): Found<Item> {
+  return { items: [], damaged: [], offset, nextOffset: offset as QueueOffset }
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+function viewsOf({ items, damaged, offset, nextOffset }: Found<Uint8Array>): RecordViews {
+  const bytes = damaged.length === 0 ? (items as Uint8Array[]) : items.map(item => item ?? NO_BYTES) // None is missing.
+  return { count: items.length, bytes, offset: offset as QueueOffset, nextOffset, damaged }
+}
+
+const cut: Make<Uint8Array> = (bytes, _view, at, sizeBytes) => bytes.subarray(at, at + sizeBytes)
+
+/** The same fields as in the model, without the types of their units. */
+const decode: Make<StoredMessage> = (bytes, view, at, sizeBytes) => {
+  locate(view, at, at + sizeBytes, positions)
+  return new DecodedRecord(bytes, view, positions) as unknown as StoredMessage
+}
+const positions = new RecordPositions()
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 

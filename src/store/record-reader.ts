@@ -1,0 +1,245 @@
+/**
+ * Record reader: from positions in the log to records, checked.
+ *
+ * Records come as views of the mapped segments; what is not in memory is left alone and noted (warmth.ts). Neighbours
+ * in the log are handled together: one look whether they are in memory, one call for all their checksums.
+ *
+ * Invariants:
+ * - a record is handed out only if it is whole, stands in its own place, has the queue and offset asked for and a body
+ *   that matches its checksum; otherwise its place in the result is empty and an error tells why
+ *
+ * Not here: where the messages of a queue lie (queue-entries.ts).
+ */
+import { VarveError } from '../base/index.ts'
+import {
+  bodyIsIntact,
+  FILLER_SIZE_BYTES,
+  getInt53,
+  locate,
+  RECORD_BYTES_MIN,
+  RECORD_HEAD,
+  RECORD_MAGIC_V1,
+  RECORD_MAGIC_V2,
+  RECORD_WHOLE,
+  RecordPositions
+} from '../layout/index.ts'
+import { checksums } from './checksum.ts'
+import type { LogSegment, LogSegments } from './log-segments.ts'
+import { type Entries, READ_COUNT_MAX } from './queue-entries.ts'
+import type { Queue } from './topics.ts'
+import type { Warmth } from './warmth.ts'
+
+const BODY_CHECKSUM_AT = RECORD_HEAD.at.bodyChecksum
+/** Records that lie further apart than this are not looked at together: too much would be fetched in between. */
+const HOLE_BYTES_MAX = 64 * 1024
+
+/** What a caller wants of each record, which stands at `at` in both. */
+export type Make<Item> = (bytes: Uint8Array, view: DataView, at: number, sizeBytes: number) => Item
+
+export interface ReadRecords<Item> {
+  /** One for each entry; undefined where the record is damaged. */
+  readonly items: (Item | undefined)[]
+  readonly damaged: readonly VarveError[]
+}
+
+/** Bytes with records in them: byte p of the log is `bytes[p - base]`. */
+interface Source {
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly base: number
+}
+
+export class RecordReader {
+  readonly #segments: LogSegments
+  readonly #positions = new RecordPositions()
+  readonly #ranges = new Float64Array(2 * READ_COUNT_MAX)
+  readonly #found = new Uint32Array(READ_COUNT_MAX)
+  readonly #expected = new Int32Array(READ_COUNT_MAX)
+  /** Whether the record of each entry of the run is whole so far. */
+  readonly #whole = new Uint8Array(READ_COUNT_MAX)
+
+  constructor(segments: LogSegments) {
+    this.#segments = segments
+  }
+
+  /** The records of `entries`, at least one and then up to `bytesMax`. Undefined if any is cold; all of those are noted. */
+  read<Item>(
+    queue: Queue,
+    entries: Entries,
+    bytesMax: number,
+    warmth: Warmth,
+    make: Make<Item>
+  ): ReadRecords<Item> | undefined {
+    const items: (Item | undefined)[] = []
+    const damaged: VarveError[] = []
+    const count = countWithin(entries, bytesMax)
+    for (let from = 0; from < count; ) {
+      const position = entries.positions[from] as number // Below count.
+      if (entries.sizes[from] === FILLER_SIZE_BYTES || position < this.#segments.firstPosition) {
+        damaged.push(damagedAt(queue, entries, from, 'its record is lost'))
+        items.push(undefined)
+        from++
+        continue
+      }
+      const segment = this.#segments.at(position)
+      const until = this.#runUntil(entries, from, count, segment)
+      const source = this.#sourceOf(entries, from, until, segment, warmth)
+      if (source !== undefined && !warmth.isCold) {
+        this.#check(queue, entries, from, until, source)
+        this.#take(queue, entries, from, until, source, items, damaged, make)
+      }
+      from = until
+    }
+    return warmth.isCold ? undefined : { items, damaged }
+  }
+
+  /**
+   * The record at a position of the log, as a copy. Undefined if it is cold, which is noted.
+   * @throws VarveError RECORD_NOT_FOUND, RECORD_DAMAGED
+   */
+  readAt(position: number, visibleUntil: number, warmth: Warmth): Uint8Array | undefined {
+    const segment = this.#segments.at(position)
+    const at = position - segment.base
+    const roomBytes = Math.min(visibleUntil - position, this.#segments.segmentBytes - at)
+    const head = copyOf(segment, at, Math.min(RECORD_HEAD.sizeBytes, roomBytes), warmth)
+    if (head === undefined) return undefined
+    const headView = viewOf(head)
+    const isRecord =
+      head.length === RECORD_HEAD.sizeBytes &&
+      isRecordMagic(headView.getInt32(RECORD_HEAD.at.magic)) &&
+      getInt53(headView, RECORD_HEAD.at.physicalOffset) === position
+    if (!isRecord) throw new VarveError('RECORD_NOT_FOUND', { physicalOffset: position })
+    const totalBytes = headView.getInt32(RECORD_HEAD.at.totalBytes)
+    if (totalBytes < RECORD_BYTES_MIN || totalBytes > roomBytes) {
+      throw new VarveError('RECORD_DAMAGED', { physicalOffset: position, problem: 'its size' })
+    }
+    const record = copyOf(segment, at, totalBytes, warmth)
+    if (record === undefined) return undefined
+    const whole = locate(viewOf(record), 0, totalBytes, this.#positions) === RECORD_WHOLE
+    if (!whole || !bodyIsIntact(record, viewOf(record), this.#positions)) {
+      throw new VarveError('RECORD_DAMAGED', { physicalOffset: position, problem: 'its lengths or its checksum' })
+    }
+    return record
+  }
+
+  /** The entries from `from` on that lie close together in the segment. */
+  #runUntil(entries: Entries, from: number, count: number, segment: LogSegment): number {
+    const segmentEnd = segment.base + this.#segments.segmentBytes
+    let end = (entries.positions[from] as number) + (entries.sizes[from] as number) // Below count, as are those below.
+    let until = from + 1
+    while (until < count && entries.sizes[until] !== FILLER_SIZE_BYTES) {
+      const position = entries.positions[until] as number
+      if (position < end || position > end + HOLE_BYTES_MAX || position >= segmentEnd) break
+      end = position + (entries.sizes[until] as number)
+      until++
+    }
+    return until
+  }
+
+  /** Where the run can be read. Undefined if it is cold, which is noted. */
+  #sourceOf(entries: Entries, from: number, until: number, segment: LogSegment, warmth: Warmth): Source | undefined {
+    const last = until - 1
+    const first = (entries.positions[from] as number) - segment.base
+    const end = (entries.positions[last] as number) - segment.base + (entries.sizes[last] as number)
+    const bytes = Math.max(1, Math.min(end, this.#segments.segmentBytes) - first)
+    const { mapping, file } = segment
+    if (mapping?.resident(first, bytes)) return { bytes: mapping.bytes, view: mapping.view, base: segment.base }
+    const copy = mapping === undefined ? readCopy(segment, first, bytes) : warmth.find(file.path, first, bytes)
+    if (copy !== undefined) return { bytes: copy, view: viewOf(copy), base: segment.base + first }
+    warmth.note(file.path, first, bytes)
+    return undefined
+  }
+
+  /** Notes for each record of the run whether it is what the entry says. */
+  #check(queue: Queue, entries: Entries, from: number, until: number, { bytes, view, base }: Source): void {
+    const positions = this.#positions
+    for (let i = from; i < until; i++) {
+      const position = entries.positions[i] as number // Below count.
+      const at = position - base
+      const isWhole =
+        at < view.byteLength &&
+        locate(view, at, view.byteLength, positions) === RECORD_WHOLE &&
+        positions.physicalOffset === position &&
+        positions.queueOffset === entries.offset + i &&
+        positions.queueId === queue.queueId &&
+        positions.totalBytes === entries.sizes[i] &&
+        sameTopic(queue.topic.bytes, bytes, positions)
+      this.#whole[i] = isWhole ? 1 : 0
+      // An empty body has nothing to check, and so has a record that is none: the checksum of no bytes is 0.
+      const { bodyAt, bodyBytes } = positions
+      const isChecked = isWhole && bodyBytes > 0
+      this.#ranges[2 * (i - from)] = isChecked ? bodyAt : 0
+      this.#ranges[2 * (i - from) + 1] = isChecked ? bodyAt + bodyBytes : 0
+      this.#expected[i] = isChecked ? view.getInt32(at + BODY_CHECKSUM_AT) : 0
+    }
+    checksums(bytes, this.#ranges, until - from, this.#found)
+  }
+
+  #take<Item>(
+    queue: Queue,
+    entries: Entries,
+    from: number,
+    until: number,
+    { bytes, view, base }: Source,
+    items: (Item | undefined)[],
+    damaged: VarveError[],
+    make: Make<Item>
+  ): void {
+    for (let i = from; i < until; i++) {
+      const isIntact = ((this.#found[i - from] as number) & 0x7fffffff) === this.#expected[i]
+      if (this.#whole[i] === 1 && isIntact) {
+        items.push(make(bytes, view, (entries.positions[i] as number) - base, entries.sizes[i] as number))
+        continue
+      }
+      const problem = isIntact ? 'no such record stands there' : 'the body does not match its checksum'
+      damaged.push(damagedAt(queue, entries, i, problem))
+      items.push(undefined)
+    }
+  }
+}
+
+/** How many entries together reach `bytesMax`. */
+function countWithin(entries: Entries, bytesMax: number): number {
+  let sum = 0
+  for (let i = 0; i < entries.count; i++) {
+    const size = entries.sizes[i] as number // Below count.
+    if (size !== FILLER_SIZE_BYTES) sum += size
+    if (sum >= bytesMax) return i + 1
+  }
+  return entries.count
+}
+
+function copyOf(segment: LogSegment, at: number, bytes: number, warmth: Warmth): Uint8Array | undefined {
+  const { mapping, file } = segment
+  if (mapping === undefined) return readCopy(segment, at, bytes)
+  if (mapping.resident(at, Math.max(1, bytes))) return mapping.bytes.slice(at, at + bytes)
+  const copy = warmth.find(file.path, at, bytes)
+  if (copy === undefined) warmth.note(file.path, at, bytes)
+  return copy
+}
+
+/** Where files are not mapped. */
+function readCopy({ file }: LogSegment, at: number, bytes: number): Uint8Array {
+  const into = new Uint8Array(bytes)
+  return into.subarray(0, file.read(into, at))
+}
+
+const isRecordMagic = (magic: number): boolean => magic === RECORD_MAGIC_V1 || magic === RECORD_MAGIC_V2
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+
+function sameTopic(topic: Uint8Array, bytes: Uint8Array, { topicAt, topicBytes }: RecordPositions): boolean {
+  if (topic.length !== topicBytes) return false
+  for (let i = 0; i < topicBytes; i++) if (topic[i] !== bytes[topicAt + i]) return false
+  return true
+}
+
+function damagedAt(queue: Queue, entries: Entries, index: number, problem: string): VarveError {
+  return new VarveError('RECORD_DAMAGED', {
+    topic: queue.topic.name,
+    queueId: queue.queueId,
+    queueOffset: entries.offset + index,
+    physicalOffset: entries.positions[index] as number, // Below the count of entries.
+    problem
+  })
+}
