@@ -226,7 +226,7 @@ describe('which segments go', () => {
       expect((await store.clean()).length).toBeGreaterThan(2)
       watching = false
       expect(points.length).toBeGreaterThan(5)
-    const kept = (await namesIn(store)).length
+      const kept = (await namesIn(store)).length
       for (const point of points) {
         await using found = await openStore({ ...simulated(point), ...options })
         const names = await namesIn(found)

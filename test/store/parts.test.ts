@@ -1,0 +1,296 @@
+/** The small parts of the engine by themselves, at the edges that no store of a test's size reaches. */
+import { describe, expect, test } from 'vitest'
+import { GiB, seededRandom } from '../../src/base/index.ts'
+import { encodeText } from '../../src/layout/index.ts'
+import { Gap } from '../../src/store/gap.ts'
+import { offsetByTime } from '../../src/store/offset-by-time.ts'
+import { Progress, SLOT } from '../../src/store/progress.ts'
+import { QueueCounts } from '../../src/store/queue-counts.ts'
+import { QueueFiles } from '../../src/store/queue-files.ts'
+import { newStagedQueue, QueueStage, type StagedQueue } from '../../src/store/queue-stage.ts'
+import { TopicTable } from '../../src/store/topic-table.ts'
+import { FaultyFiles } from '../support/faulty-files.ts'
+import { SimulatedDisk } from '../support/simulated-disk.ts'
+import { SettableClock } from '../support/store-fixtures.ts'
+
+describe('progress', () => {
+  const edges = [0, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 40 + 2 ** 31, 2 ** 53 - 2 * GiB]
+
+  test.each(edges)('completes positions around %d from any position within 2 GiB', edge => {
+    const progress = new Progress()
+    for (const distance of [0, 1, 1000, GiB, 2 * GiB - 1]) {
+      progress.publish(SLOT.appended, edge)
+      expect(progress.position(SLOT.appended, edge + distance)).toBe(edge)
+      if (edge >= distance) expect(progress.position(SLOT.appended, edge - distance)).toBe(edge)
+    }
+  })
+
+  test.each(edges)('keeps the further of two positions around %d', edge => {
+    const progress = new Progress()
+    progress.publish(SLOT.flushed, edge)
+    progress.advanceTo(SLOT.flushed, edge + GiB)
+    progress.advanceTo(SLOT.flushed, edge + 5)
+    expect(progress.position(SLOT.flushed, edge)).toBe(edge + GiB)
+  })
+
+  test('remembers times to the millisecond, and addresses of neighbouring segments', () => {
+    const progress = new Progress()
+    const other = new Progress(progress.shared)
+    progress.appendedAtMs = 1_700_000_000_123
+    progress.flushedAtMs = 2
+    progress.queuesWrittenAtMs = 3
+    progress.queuesDurableAtMs = 4
+    expect([other.appendedAtMs, other.flushedAtMs, other.queuesWrittenAtMs, other.queuesDurableAtMs]).toEqual([
+      1_700_000_000_123, 2, 3, 4
+    ])
+    for (const segment of [7, 8, 9, 10]) progress.setAddress(segment, 2 ** 47 + segment)
+    expect([7, 8, 9, 10].map(segment => other.address(segment) - 2 ** 47)).toEqual([7, 8, 9, 10])
+  })
+
+  test('wakes only who sleeps, and lets nobody sleep who has work', () => {
+    const progress = new Progress()
+    progress.wakeIfAsleep('flusher')
+    expect(progress.count(SLOT.wakeFlusher)).toBe(0)
+    progress.sleep('flusher', 60_000, () => true)
+    progress.sleep('flusher', 60_000, () => {
+      progress.wakeIfAsleep('flusher') // Between the announcement and the sleep.
+      return false
+    })
+    expect([progress.count(SLOT.wakeFlusher), progress.count(SLOT.sleepsFlusher)]).toEqual([1, 0])
+  })
+})
+
+describe('queue counts', () => {
+  test.each([0, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 45])('complete the count from the next offset around %d', edge => {
+    const counts = QueueCounts.sized(3)
+    counts.publish(2, edge)
+    for (const ahead of [0, 1, 2 ** 31 - 1]) expect(counts.written(2, edge + ahead)).toBe(edge)
+    expect(new QueueCounts(counts.shared).written(2, edge)).toBe(edge)
+    expect(counts.queueCountMax).toBe(3)
+  })
+})
+
+describe('the gap', () => {
+  test('leads back through the messages of one queue among others', () => {
+    const gap = new Gap(1024, 4)
+    const newest = [-1, -1, -1]
+    const positions: number[][] = [[], [], []]
+    const random = seededRandom(3)
+    for (let position = 100; position < 60_000; position += 100) {
+      const queue = random.below(3)
+      expect(gap.hasRoomFor(1, 0)).toBe(true)
+      newest[queue] = gap.push(position, newest[queue]!)
+      positions[queue]!.push(position)
+    }
+    for (const [queue, known] of positions.entries()) {
+      let ordinal = newest[queue]!
+      for (let i = known.length - 1; i >= 0; i--) {
+        expect(gap.position(ordinal)).toBe(known[i])
+        if (i > 0) ordinal = gap.previous(ordinal)
+      }
+    }
+  })
+
+  test('grows to its limit, then has room for what has been written alone', () => {
+    const gap = new Gap(8, 2)
+    for (let i = 0; i < 8; i++) {
+      expect(gap.hasRoomFor(1, 0)).toBe(true)
+      gap.push(10 * i, i - 1)
+    }
+    expect(gap.hasRoomFor(1, 0)).toBe(false)
+    expect(gap.hasRoomFor(3, 20)).toBe(false)
+    expect(gap.hasRoomFor(3, 30)).toBe(true)
+    expect(gap.count).toBe(5)
+    expect(gap.position(3)).toBe(30)
+    expect(() => gap.position(2)).toThrow('the entry is still in the gap')
+    expect(() => gap.position(8)).toThrow('the entry is still in the gap')
+  })
+
+  test('keeps leading back when its ring is written over many times', () => {
+    const gap = new Gap(16, 16)
+    let newest = -1
+    for (let i = 0; i < 1000; i++) {
+      expect(gap.hasRoomFor(1, 10 * (i - 8))).toBe(true)
+      newest = gap.push(10 * i, newest)
+      if (i > 8) expect(gap.position(gap.previous(gap.previous(newest)))).toBe(10 * (i - 2))
+    }
+  })
+})
+
+describe('the topic table', () => {
+  const find = (table: TopicTable, name: string): string | undefined => {
+    const bytes = encodeText(`..${name}..`)
+    return table.find(bytes, 2, bytes.length - 4)?.name
+  }
+
+  test('finds each of many topics by its bytes, deleted ones no more', () => {
+    const table = new TopicTable()
+    const names = Array.from({ length: 5000 }, (_, i) => `topic-${i}`)
+    for (const name of names) expect(table.open(name)).toBe(table.open(name))
+    for (const name of names) expect(find(table, name)).toBe(name)
+    expect(find(table, 'topic-')).toBeUndefined()
+    expect(find(table, 'topic-50000')).toBeUndefined()
+    for (const name of names.slice(0, 2500)) expect(table.delete(name)?.name).toBe(name)
+    expect(table.delete('topic-0')).toBeUndefined()
+    for (const [i, name] of names.entries()) expect(find(table, name)).toBe(i < 2500 ? undefined : name)
+    expect([...table.all()]).toHaveLength(2500)
+  })
+
+  test('does not answer with the last topic when that has been deleted', () => {
+    const table = new TopicTable()
+    table.open('a')
+    expect(find(table, 'a')).toBe('a')
+    table.delete('a')
+    expect(find(table, 'a')).toBeUndefined()
+  })
+})
+
+describe('the offset by time', () => {
+  const random = seededRandom(17)
+
+  test.each([0, 1, 2, 3, 10, 33])('is what a walk over all %d messages finds', async count => {
+    for (let round = 0; round < 20; round++) {
+      const min = random.below(1000)
+      let ms = 0
+      const times = Array.from({ length: count }, () => {
+        ms += random.below(3)
+        return ms
+      })
+      const storedAt = async (offset: number): Promise<number> => times[offset - min]!
+      for (let timeMs = -1; timeMs <= ms + 1; timeMs++) {
+        const query = { min, max: min + count, timeMs, storedAt }
+        const later = times.findIndex(time => time >= timeMs)
+        expect(await offsetByTime({ ...query, boundary: 'lower' })).toBe(later === -1 ? min + count : min + later)
+        const earlier = times.findLastIndex(time => time <= timeMs)
+        expect(await offsetByTime({ ...query, boundary: 'upper' })).toBe(earlier === -1 ? min : min + earlier)
+      }
+    }
+  })
+})
+
+describe('the queue stage', () => {
+  const ENTRIES = 100
+
+  function stage(): {
+    stage: QueueStage
+    queue: (id: number, from?: number) => StagedQueue
+    files: FaultyFiles
+    counts: QueueCounts
+    clock: SettableClock
+    entries: (id: number, base?: number) => number[]
+  } {
+    const files = new FaultyFiles(new SimulatedDisk())
+    const counts = QueueCounts.sized(100)
+    const clock = new SettableClock()
+    const queueFiles = new QueueFiles(files, { directory: '/s', queueFileEntries: ENTRIES, mode: 'write', openMax: 16 })
+    return {
+      stage: new QueueStage(queueFiles, counts, clock, ENTRIES),
+      queue: (id, from = 0) => newStagedQueue('t', id, id, from),
+      files,
+      counts,
+      clock,
+      entries: (id, base = 0) => {
+        const file = files.open(`/s/consumequeue/t/${id}/${String(base * 20).padStart(20, '0')}`, 'read')
+        const bytes = Buffer.alloc(ENTRIES * 20)
+        file.read(bytes, 0)
+        return Array.from({ length: ENTRIES }, (_, i) =>
+          bytes.readInt32BE(20 * i + 8) === 0 ? -1 : Number(bytes.readBigInt64BE(20 * i))
+        )
+      }
+    }
+  }
+
+  test('writes entry n at byte 20 n, across the ends of files, and counts it only then', () => {
+    const { stage: part, queue, counts, entries } = stage()
+    const one = queue(1)
+    for (let i = 0; i < 250; i++) part.add(one, 1000 * i, 100, i)
+    expect(counts.written(1, 250)).toBeLessThan(250)
+    part.writeAll()
+    expect(counts.written(1, 250)).toBe(250)
+    expect(part.isEmpty).toBe(true)
+    expect([...entries(1, 0), ...entries(1, 100), ...entries(1, 200).slice(0, 50)]).toEqual(
+      Array.from({ length: 250 }, (_, i) => 1000 * i)
+    )
+    expect(entries(1, 200)[50]).toBe(-1)
+  })
+
+  test('never says that an entry is written which is staged', () => {
+    const { stage: part, queue } = stage()
+    const random = seededRandom(2)
+    const queues = Array.from({ length: 20 }, (_, id) => queue(id))
+    const positions = queues.map(() => [] as number[])
+    for (let position = 0; position < 3000; position++) {
+      const to = random.below(20)
+      part.add(queues[to]!, position, 100, 0)
+      positions[to]!.push(position)
+      const staged = queues.flatMap((known, id) =>
+        positions[id]!.slice(known.nextOffset - known.stagedCount, known.nextOffset)
+      )
+      expect(part.writtenUntil(position + 1)).toBe(Math.min(position + 1, ...staged))
+    }
+  })
+
+  test('writes what has waited long enough, the oldest first, and says when the next is due', () => {
+    const { stage: part, queue, counts, clock } = stage()
+    const [first, second] = [queue(1), queue(2)]
+    part.writeAged()
+    part.add(first, 0, 100, 0)
+    clock.advance(4)
+    part.writeAged()
+    part.add(second, 100, 100, 0)
+    clock.advance(6)
+    expect(part.writeAged()).toBe(4)
+    expect([counts.written(1, 1), counts.written(2, 1)]).toEqual([1, 0])
+    clock.advance(4)
+    expect(part.writeAged()).toBe(Number.POSITIVE_INFINITY)
+    expect(counts.written(2, 1)).toBe(1)
+  })
+
+  test('changes nothing when the disk is full, and goes on where it stopped', () => {
+    const { stage: part, queue, files, counts, entries } = stage()
+    const one = queue(1)
+    files.fail({ kind: 'write', errno: 'ENOSPC', forever: true })
+    let added = 0
+    expect(() => {
+      for (; added < 1000; added++) part.add(one, added, 100, 0)
+    }).toThrow(expect.objectContaining({ code: 'STORE_DISK_FULL' }))
+    expect([one.nextOffset, counts.written(1, added)]).toEqual([added, 0])
+    expect(() => part.add(one, added, 100, 0)).toThrow(expect.objectContaining({ code: 'STORE_DISK_FULL' }))
+    files.heal()
+    for (; added < 90; added++) part.add(one, added, 100, 0)
+    part.writeAll()
+    expect(entries(1).slice(0, 90)).toEqual(Array.from({ length: 90 }, (_, i) => i))
+  })
+
+  test('fills what is missing before an offset with entries that are passed over', () => {
+    const { stage: part, queue, counts, entries } = stage()
+    const one = queue(1)
+    part.add(one, 5, 100, 0)
+    part.skipTo(one, 3)
+    part.add(one, 7, 100, 0)
+    part.writeAll()
+    expect(entries(1).slice(0, 5)).toEqual([5, 0, 0, 7, -1])
+    const late = queue(2)
+    part.skipTo(late, 250)
+    part.add(late, 9, 100, 0)
+    part.writeAll()
+    expect(files200(entries(2, 200))).toEqual([0, 9, -1])
+    expect([counts.written(1, 4), counts.written(2, 251)]).toEqual([4, 251])
+  })
+
+  /** Around entry 50 of a file, where the first message of a late queue stands. */
+  const files200 = (entries: number[]): number[] => entries.slice(49, 52)
+
+  test('drops what is staged for a queue that is forgotten', () => {
+    const { stage: part, queue } = stage()
+    const [one, two] = [queue(1), queue(2)]
+    part.add(one, 0, 100, 0)
+    part.add(two, 100, 100, 0)
+    expect(part.writtenUntil(200)).toBe(0)
+    part.forget(one)
+    expect(part.writtenUntil(200)).toBe(100)
+    part.forget(one)
+    part.writeAll()
+    expect(part.writtenUntil(200)).toBe(200)
+  })
+})
