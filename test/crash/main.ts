@@ -11,12 +11,15 @@ import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
 import { controls } from './controls.ts'
 import { faults } from './faults.ts'
+import { full } from './full.ts'
+import { kill } from './kill.ts'
 import { power } from './power.ts'
 import { rot } from './rot.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
 import { knownSeeds } from './seeds.ts'
+import { threads } from './threads.ts'
 
-const scenarios: readonly Scenario[] = [power, faults, rot, controls]
+const scenarios: readonly Scenario[] = [power, faults, full, rot, threads, kill, controls]
 
 const PROGRESS_INTERVAL_MS = 15_000
 

@@ -4,5 +4,15 @@ export const knownSeeds: Readonly<Record<string, readonly number[]>> = {
     4, // A new index file could not be opened, and the one before was closed twice.
     9, // Clearing the last page of a queue file made the file longer, and the next start refused it.
     10 // The same with synchronous flush.
+  ],
+  faults: [
+    3, // A start that failed left the mark of another owner, and torn queue entries were believed.
+    12, // Not mapped: an append whose write failed had taken its queue offset.
+    30, // A full disk while the state was saved ended the store.
+    31 // The same while the index was published.
+  ],
+  rot: [
+    10, // The place of a damaged record hid all messages of the queue before it.
+    20
   ]
 }

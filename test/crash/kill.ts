@@ -1,0 +1,125 @@
+/**
+ * Kill: real processes with real threads on a real file system, ended at any moment with SIGKILL, or asked to with SIGTERM.
+ *
+ * A case is a series of lives of one store. Each ends some milliseconds after the process was started, so in the middle of
+ * opening and recovering, or after it began to append. After most of them the oracle looks; after the others the next
+ * process has to cope by itself. In between, files that can be derived are lost.
+ *
+ * The system lives on, so everything that append returned for must be there. It takes a loss of power to see whether
+ * acknowledgements come too early (power.ts).
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { KiB, MiB, type Random, seededRandom } from '../../src/base/index.ts'
+import { openStore, type StoreOptions } from '../../src/index.ts'
+import { type MapperKind, openRealFiles } from '../../src/store/index.ts'
+import { readJournal } from './journal.ts'
+import { Ledger } from './ledger.ts'
+import { check, Violation } from './oracle.ts'
+import type { ProducerTask } from './producer-process.ts'
+import type { Scenario, Tally } from './scenario.ts'
+
+const LIVES = 5
+const BODY = { bytesMax: 20 * KiB }
+const LIFE_BYTES_MAX = 6 * MiB
+const CLOSE_MS_MAX = 20_000
+
+export const kill: Scenario = {
+  name: 'kill',
+  about: 'processes with threads killed at any moment, also while they recover; SIGTERM',
+  cases: { short: 13, medium: 60, long: 2_000 },
+  lanes: 2,
+  run: killSeries
+}
+
+async function killSeries(seed: number, directory: string): Promise<Tally> {
+  const random = seededRandom(seed)
+  const ledger = new Ledger(random.uint32(), BODY)
+  const mapper = random.pick<MapperKind | 'auto'>(['auto', 'native', 'plain'])
+  const store: StoreOptions = {
+    directory: join(directory, 'store'),
+    flush: random.pick(['sync', 'async']),
+    flushIntervalMs: 50,
+    segmentBytes: MiB,
+    queueFileEntries: 2_000,
+    indexSlots: 500,
+    indexItems: 5_000,
+    mapper
+  }
+  const tally = { kills: 0, 'while opening': 0, terminations: 0, found: 0 }
+  for (let life = 0; life < LIVES; life++) {
+    const journal = join(directory, `journal-${life}`)
+    const isAsked = random.chance(0.15)
+    const task: ProducerTask = {
+      store,
+      journal,
+      messageSeed: ledger.seed,
+      seed: random.uint32(),
+      firstId: ledger.nextId,
+      body: BODY,
+      bytesMax: LIFE_BYTES_MAX
+    }
+    const end = await liveAndDie(task, random, isAsked)
+    readJournal(journal, ledger)
+    if (isAsked) tally.terminations++
+    else tally.kills++
+    if (end === 'opening') tally['while opening']++
+    if (life < LIVES - 1 && !isAsked && random.chance(0.3)) {
+      ledger.leaveUnsure()
+      continue
+    }
+    if (random.chance(0.2)) loseDerivedFiles(store.directory, random)
+    const open = () => openStore({ ...store, threads: random.chance(0.3) ? 'workers' : 'none' })
+    const place = { directory: store.directory, files: openRealFiles({ mapper }), open }
+    const { found } = await check(place, ledger, { survives: 'appended', ...(isAsked ? { kind: 'clean' } : {}) })
+    tally.found += found
+  }
+  return tally
+}
+
+/** Starts a producer and ends it. Returns what it was doing then, as far as one can tell from outside. */
+async function liveAndDie(task: ProducerTask, random: Random, isAsked: boolean): Promise<'opening' | 'appending'> {
+  const entry = fileURLToPath(new URL('producer-process.js', import.meta.url))
+  const child = spawn(process.execPath, [entry, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let complaints = ''
+  child.stderr.on('data', chunk => {
+    complaints += chunk
+  })
+  let opened = false
+  const isOpen = new Promise<void>(resolve => {
+    child.stdout.on('data', () => {
+      opened = true
+      resolve()
+    })
+  })
+  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const fromStart = !isAsked && random.chance(0.3)
+  const delayMs = fromStart ? random.between(30, 450) : random.between(5, 500)
+  if (!fromStart) await Promise.race([isOpen, exited])
+  await Promise.race([pause(delayMs), exited])
+  child.kill(isAsked ? 'SIGTERM' : 'SIGKILL')
+  const wasOpen = opened
+  const ended = await Promise.race([exited, pause(CLOSE_MS_MAX)])
+  if (ended === undefined) {
+    child.kill('SIGKILL')
+    throw new Violation(`a process that was told to close had not after ${CLOSE_MS_MAX} ms`)
+  }
+  const [status, signal] = ended
+  if (isAsked ? status !== 0 : signal !== 'SIGKILL') {
+    throw new Violation(`a producer ended by itself, with status ${status}, signal ${signal}: ${complaints}`)
+  }
+  return wasOpen ? 'appending' : 'opening'
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise(resolve => setTimeout(() => resolve(undefined), ms))
+}
+
+/** What is derived from the log, or only makes starting faster. */
+function loseDerivedFiles(directory: string, random: Random): void {
+  const lost = random.pick(['consumequeue', 'index', 'varve'])
+  if (existsSync(join(directory, lost))) rmSync(join(directory, lost), { recursive: true })
+}
