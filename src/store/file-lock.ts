@@ -3,15 +3,17 @@
  *
  * With the native bindings it is the record lock that Java's `FileChannel.lock(0, 1)` takes: the system gives it back
  * when the process ends, however it ends. Without them nothing in Node can take such a lock, so the holder's identity
- * lies in a file beside it, and a holder that no longer lives is put aside. Each way also looks for the other's sign
+ * lies in a file below varve/, and a holder that no longer lives is put aside. Each way also looks for the other's sign
  * after it has left its own: of two processes that start at once, one at least is refused. Java sees only the first.
  *
  * Nobody else opens the lock file: closing any descriptor of it drops the record lock.
  */
-import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { assert, errnoOf, systemError, VarveError } from '../base/index.ts'
 import type { FileLock } from './files.ts'
 import type { Native } from './mapping.ts'
+import { sidecarDirectory } from './paths.ts'
 
 /** What Apache RocketMQ writes into its lock file. */
 const LOCK_FILE_TEXT = 'lock'
@@ -61,6 +63,7 @@ function lockByHolderFile(path: string): () => void {
   const holderPath = holderPathOf(path)
   const own = identityOf(process.pid)
   assert(own !== undefined, 'this process is alive')
+  makeIfMissing(dirname(holderPath))
   const offered = `${holderPath}.${process.pid}`
   writeFileSync(offered, JSON.stringify(own))
   try {
@@ -75,6 +78,15 @@ function lockByHolderFile(path: string): () => void {
     throw lockedBy(path, recordHolderPid)
   }
   return () => rmSync(holderPath, { force: true })
+}
+
+/** Not its parents: where there is no directory there is no store to lock. */
+function makeIfMissing(directory: string): void {
+  try {
+    mkdirSync(directory)
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
 }
 
 /** A link appears with its whole content or not at all, and only if the name is free. */
@@ -121,7 +133,8 @@ interface Holder extends Identity {
   readonly text: string
 }
 
-const holderPathOf = (path: string): string => `${path}.holder`
+/** Not beside the lock: names in the root of a store tell who has had it open (state-file.ts). */
+const holderPathOf = (path: string): string => join(sidecarDirectory(dirname(path)), `${basename(path)}.holder`)
 
 function readHolder(holderPath: string): Holder | undefined {
   const text = readIfThere(holderPath)

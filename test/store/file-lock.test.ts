@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { takeLock } from '../../src/store/file-lock.ts'
 import { nativeIfBuilt } from '../../src/store/mapping.ts'
@@ -9,14 +9,17 @@ import { nativeIfBuilt } from '../../src/store/mapping.ts'
 function freshPath(): string {
   const directory = mkdtempSync(join(tmpdir(), 'varve-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  mkdirSync(join(directory, 'varve'))
   return join(directory, 'lock')
 }
+
+const holderPath = (path: string): string => join(dirname(path), 'varve', 'lock.holder')
 
 /** What this process writes down about itself, but for some fields. */
 function identityBut(changes: object): string {
   const path = freshPath()
   const lock = takeLock(path, undefined)
-  const own = JSON.parse(readFileSync(`${path}.holder`, 'utf8')) as object
+  const own = JSON.parse(readFileSync(holderPath(path), 'utf8')) as object
   lock.release()
   return JSON.stringify({ ...own, ...changes })
 }
@@ -33,7 +36,7 @@ describe('a lock without native code', () => {
     const lock = takeLock(path, undefined)
     expect(() => takeLock(path, undefined)).toThrow(lockedByUs(path))
     lock.release()
-    expect(existsSync(`${path}.holder`)).toBe(false)
+    expect(existsSync(holderPath(path))).toBe(false)
     takeLock(path, undefined).release()
   })
 
@@ -45,9 +48,9 @@ describe('a lock without native code', () => {
     { left: 'who knows whom', text: () => '{"pid":-1,"startedAt":"","boot":""}' }
   ])('is taken over from $left', ({ text }) => {
     const path = freshPath()
-    writeFileSync(`${path}.holder`, text())
+    writeFileSync(holderPath(path), text())
     const lock = takeLock(path, undefined)
-    expect(JSON.parse(readFileSync(`${path}.holder`, 'utf8'))).toMatchObject({ pid: process.pid })
+    expect(JSON.parse(readFileSync(holderPath(path), 'utf8'))).toMatchObject({ pid: process.pid })
     lock.release()
   })
 
@@ -62,7 +65,7 @@ describe('a lock without native code', () => {
 
     const record = takeLock(path, native)
     expect(() => takeLock(path, undefined)).toThrow(lockedByUs(path))
-    expect(existsSync(`${path}.holder`)).toBe(false)
+    expect(existsSync(holderPath(path))).toBe(false)
     expect(() => takeLock(path, native)).toThrow(lockedByUs(path)) // The refusal did not drop the lock.
     record.release()
     takeLock(path, undefined).release()
@@ -71,8 +74,8 @@ describe('a lock without native code', () => {
   test('leaves nothing behind', () => {
     const path = freshPath()
     takeLock(path, undefined).release()
-    for (const name of ['.holder', `.holder.${process.pid}`, `.holder.${process.pid}.dead`]) {
-      expect(existsSync(path + name)).toBe(false)
+    for (const name of ['', `.${process.pid}`, `.${process.pid}.dead`]) {
+      expect(existsSync(holderPath(path) + name)).toBe(false)
     }
   })
 
