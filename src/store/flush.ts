@@ -55,9 +55,9 @@ export class Flusher {
 
   /** Syncs if it is time to. Returns after how many ms to come back unless woken. */
   step(): number {
-    const appended = this.#position(SLOT.appended)
     const flushed = this.#position(SLOT.flushed) // The owner may have synced by itself meanwhile.
     this.#flushed = flushed
+    const appended = this.#position(SLOT.appended) // Read later, so it is not the smaller of the two.
     if (this.#position(SLOT.flushWanted) > flushed) return this.run(appended)
 
     const { mode, intervalMs, leastPages, thoroughIntervalMs } = this.#options
@@ -85,8 +85,9 @@ export class Flusher {
 
   /** Makes everything below `until` durable. Returns how long to wait for the next step: nothing. */
   run(until: number): number {
-    syncLog(this.#log, this.#progress, this.#position(SLOT.flushed), until)
-    this.#flushed = until
+    const flushed = this.#position(SLOT.flushed)
+    if (flushed < until) syncLog(this.#log, this.#progress, flushed, until)
+    this.#flushed = Math.max(flushed, until)
     this.#lastFlushMs = this.#clock.monotonicMs()
     this.#lastThoroughMs = this.#lastFlushMs
     return 0

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/base/index.ts'
+import { Flusher } from '../../src/store/flush.ts'
+import { segmentPath } from '../../src/store/paths.ts'
+import { Progress, SLOT } from '../../src/store/progress.ts'
+import { SimulatedDisk } from '../support/simulated-disk.ts'
+
+const SEGMENT_BYTES = 64 * 1024
+
+function flusherOver(disk: SimulatedDisk, progress: Progress): Flusher {
+  disk.makeDirectory('/store/commitlog')
+  disk.open(segmentPath('/store', 0), 'create').setSize(SEGMENT_BYTES)
+  return new Flusher(disk, progress, systemClock, 0, {
+    directory: '/store',
+    segmentBytes: SEGMENT_BYTES,
+    mode: 'sync',
+    intervalMs: 500,
+    leastPages: 4,
+    thoroughIntervalMs: 10_000
+  })
+}
+
+describe('the flusher', () => {
+  test('leaves alone what the owner has synced by itself since the position was read', () => {
+    const progress = new Progress()
+    const flusher = flusherOver(new SimulatedDisk(), progress)
+    progress.publish(SLOT.appended, 300)
+    progress.advanceTo(SLOT.flushed, 300)
+    expect(() => flusher.run(100)).not.toThrow()
+    expect(progress.position(SLOT.flushed, 0)).toBe(300)
+  })
+
+  test('never takes the flushed position back', () => {
+    const progress = new Progress()
+    const flusher = flusherOver(new SimulatedDisk(), progress)
+    progress.publish(SLOT.appended, 300)
+    flusher.run(300)
+    flusher.run(200)
+    expect(progress.position(SLOT.flushed, 0)).toBe(300)
+  })
+})
