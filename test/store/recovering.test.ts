@@ -377,6 +377,39 @@ describe.each<GoldenCase>(['plain', 'checksum'])('a store that Apache RocketMQ w
   })
 })
 
+describe('a store that Apache RocketMQ left without closing it', () => {
+  test('loses nothing but a damaged record, when the checkpoint says that it had been on disk', async () => {
+    const { listing, files } = goldenStore('plain')
+    const directory = freshDirectory()
+    const damaged = listing.messages.filter(({ topic, bodyBytes }) => topic === 'orders' && bodyBytes > 0)[5]!
+    for (const [path, bytes] of files) {
+      mkdirSync(dirname(join(directory, path)), { recursive: true })
+      const copy = Buffer.from(bytes)
+      if (path.startsWith('commitlog') && Number(path.slice(-20)) === 0)
+        copy.fill(0, damaged.physicalOffset, damaged.physicalOffset + 40)
+      writeFileSync(join(directory, path), copy)
+    }
+    writeFileSync(join(directory, 'abort'), '1')
+    const { segmentBytes, indexSlots, indexItems } = listing
+    await using store = await openStore({
+      directory,
+      segmentBytes,
+      indexSlots,
+      indexItems,
+      queueFileEntries: listing.queueFileBytes / 20,
+      threads: 'none'
+    })
+    const { recovery } = store.info()
+    expect(recovery).toMatchObject({ kind: 'foreign', quarantinedBytes: 0 })
+    expect(recovery.damaged[0]).toMatchObject({
+      from: damaged.physicalOffset,
+      until: damaged.physicalOffset + damaged.sizeBytes
+    })
+    for (const { physicalOffset } of listing.messages.filter(other => other !== damaged))
+      expect((await store.messageAt(physicalOffset)).physicalOffset).toBe(physicalOffset)
+  })
+})
+
 describe('a crash during recovery', () => {
   const changing = new Set<Call['kind']>([
     'write',
