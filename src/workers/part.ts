@@ -2,8 +2,8 @@
  * The threads of a store's parts: allocator, flusher, dispatcher. Each loops over `step` of its part, sleeping in
  * between. They decide nothing; what they call is tested without them.
  *
- * While work keeps coming a thread pauses for a millisecond at a time; once there has been none for a while it
- * announces that it sleeps, and is woken.
+ * A thread that sleeps announces it, so that it is woken at once. Waking costs whoever appends a system call, so while
+ * work keeps coming allocator and dispatcher, whom nobody waits for, pause for a millisecond at a time instead.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { report, systemClock, unreachable, VarveError } from '../base/index.ts'
@@ -25,7 +25,7 @@ import {
 import type { FromPart, PartTask, ToPart } from './part-messages.ts'
 
 const PAUSE_MS = 1
-const PAUSES_BEFORE_SLEEP = 20
+const PAUSES_BEFORE_SLEEP: Readonly<Record<Role, number>> = { allocator: 20, dispatcher: 20, flusher: 0 }
 const SLEEP_MS_MAX = 1_000
 
 /** The task that Piscina runs; it lasts as long as the store is open. */
@@ -133,7 +133,7 @@ function loop(role: Role, part: Part, progress: Progress, receive: () => void): 
     const waitMs = part.step()
     if (waitMs === 0) {
       idle = 0
-    } else if (idle < PAUSES_BEFORE_SLEEP) {
+    } else if (idle < PAUSES_BEFORE_SLEEP[role]) {
       idle++
       progress.pause(role, Math.min(waitMs, PAUSE_MS))
     } else {
