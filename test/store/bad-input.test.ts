@@ -170,7 +170,9 @@ describe('a message that cannot be stored', () => {
     await store.flushed()
     const before = factsOf(store, directory)
     expect(await errorOf(() => store.append(message('bad', bad)))).toMatchObject({ code, details })
-    expect(await errorOf(() => store.appendBatch([message('bad', bad)]))).toMatchObject({ code })
+    const { topic = QUEUE.topic, queueId = QUEUE.queueId } = bad
+    const batch = [message('fine', { topic, queueId }), message('bad', bad)]
+    expect(await errorOf(() => store.appendBatch(batch))).toMatchObject({ code })
     expect(factsOf(store, directory)).toEqual(before)
     fill(store, 1, { from: 3 })
     expect(await namesIn(store)).toEqual(['m0', 'm1', 'm2', 'm3'])
