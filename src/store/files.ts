@@ -73,8 +73,11 @@ export interface OpenFile {
   setSize(bytes: number): void
   /** Gives the blocks of the range back; it reads as zeros afterwards. */
   punchHole(at: number, bytes: number): void
-  /** Makes bytes `[at, at + bytes)` durable. @throws STORE_SYNC_FAILED: final, a retry would report success. */
-  sync(at: number, bytes: number): void
+  /**
+   * Makes bytes `[at, at + bytes)` durable. With `quickly` other bytes of the file may be written along, which is quicker
+   * for a few bytes and slower for many. @throws STORE_SYNC_FAILED: final, a retry would report success.
+   */
+  sync(at: number, bytes: number, options?: { quickly: boolean }): void
   /** Makes all bytes, the size and the allocation durable. @throws STORE_SYNC_FAILED */
   syncAll(): void
   /** Starts writing the range to disk without waiting for it: a hint that promises nothing. */

@@ -23,6 +23,11 @@ export class FlushWaiters {
     return this.#waiters.length - this.#answered
   }
 
+  /** The nearest position that anybody waits for; infinite if nobody does. */
+  get first(): number {
+    return this.#waiters[this.#answered]?.until ?? Number.POSITIVE_INFINITY
+  }
+
   /** The furthest position that anybody waits for. */
   get until(): number {
     return this.#waiters[this.#waiters.length - 1]?.until ?? 0

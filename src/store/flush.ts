@@ -47,7 +47,9 @@ export class Flusher {
     this.#progress = progress
     this.#clock = clock
     this.#options = options
-    this.#log = new LogSyncer(this.#files, options, (position, bytes) => this.#dropPages(position, bytes))
+    this.#log = new LogSyncer(this.#files, options, {
+      beforeSync: (position, bytes) => this.#dropPages(position, bytes)
+    })
     this.#flushed = flushed
     this.#lastFlushMs = clock.monotonicMs()
     this.#lastThoroughMs = this.#lastFlushMs
@@ -119,25 +121,32 @@ export function syncLog(log: LogSyncer, progress: Progress, flushed: number, unt
   progress.wakeIfAsleep('dispatcher')
 }
 
+export interface SyncOptions {
+  readonly beforeSync?: (position: number, bytes: number) => void
+  readonly quickly?: boolean
+}
+
 /** Syncs ranges of the commit log through files of its own, so that no mapping of another thread must outlive the call. */
 export class LogSyncer {
   readonly #files: Files
   readonly #directory: string
   readonly #segmentBytes: number
   readonly #beforeSync: (position: number, bytes: number) => void
+  readonly #syncOptions: { quickly: boolean }
   /** Of the last segment synced; the log moves on, so older ones are closed. */
   #open: { base: number; file: OpenFile } | undefined
 
-  /** `beforeSync` is told each range of a segment, from the start of a page. */
+  /** `beforeSync` is told each range of a segment, from the start of a page. `quickly`: see `OpenFile.sync`. */
   constructor(
     files: Files,
     { directory, segmentBytes }: { directory: string; segmentBytes: number },
-    beforeSync: (position: number, bytes: number) => void = () => {}
+    { beforeSync = () => {}, quickly = false }: SyncOptions = {}
   ) {
     this.#files = files
     this.#directory = directory
     this.#segmentBytes = segmentBytes
     this.#beforeSync = beforeSync
+    this.#syncOptions = { quickly }
   }
 
   /** @throws VarveError STORE_SYNC_FAILED; nothing may be written to the store afterwards. */
@@ -149,7 +158,7 @@ export class LogSyncer {
       const stop = Math.min(until, base + this.#segmentBytes)
       const pageAt = at - (at % PAGE_BYTES) // Segments begin with a page.
       this.#beforeSync(pageAt, stop - pageAt)
-      this.#fileOf(base).sync(at - base, stop - at)
+      this.#fileOf(base).sync(at - base, stop - at, this.#syncOptions)
       at = stop
     }
   }

@@ -17,6 +17,8 @@ import type { StoreThreads } from './threads.ts'
 
 const OWN_SYNC_MS_MAX = 2
 const OWN_SYNC_BYTES_MAX = 256 * KiB
+/** With this many the flusher need not wait until the turn is over: it syncs the first while the rest are appended. */
+const EARLY_START_COUNT = 64
 /** After a slow sync so many are left to the flusher before the owner tries again. */
 const OWN_SYNC_PAUSE = 64
 
@@ -39,6 +41,9 @@ export class GroupCommit {
   readonly #waiters = new FlushWaiters()
   readonly #syncer: LogSyncer
   #startScheduled = false
+  /** Who has begun to wait since the last start. */
+  #sinceStart = 0
+  #held = false
   #ownSyncPause = 0
   /** Told of every flush while set, though nobody waits for one. */
   #listening = false
@@ -46,7 +51,7 @@ export class GroupCommit {
   constructor(world: GroupCommitWorld, options: { directory: string; segmentBytes: number }) {
     this.#world = world
     this.#progress = world.progress
-    this.#syncer = new LogSyncer(world.files, options)
+    this.#syncer = new LogSyncer(world.files, options, { quickly: true })
   }
 
   /** Resolves once everything below `until` is on disk. */
@@ -59,21 +64,23 @@ export class GroupCommit {
     }
     if (this.#progress.position(SLOT.flushed, appended()) >= until) return Promise.resolve()
     const answer = this.#waiters.add(until)
+    this.#sinceStart++
     if (!this.#startScheduled) {
       this.#startScheduled = true
-      queueMicrotask(() => this.#start())
+      queueMicrotask(this.#start)
+    } else if (this.#sinceStart === EARLY_START_COUNT) {
+      this.#startFlusher()
     }
     return answer
   }
 
   /** Told by the flusher, and after the owner's own syncs. */
   onFlushed(): void {
-    const { appended, threads, onFlushed } = this.#world
+    const { appended, onFlushed } = this.#world
     this.#waiters.answerBelow(this.#progress.position(SLOT.flushed, appended()))
     onFlushed()
     if (this.#waiters.count === 0) {
-      threads.hold(false)
-      if (!this.#listening) this.#progress.setCount(SLOT.flushListeners, 0)
+      this.#hold(false)
     } else if (this.#progress.position(SLOT.flushWanted, appended()) < this.#waiters.until) {
       this.#want()
     }
@@ -81,13 +88,14 @@ export class GroupCommit {
 
   /** Whether `onFlushed` is to be told of every flush. */
   listen(listening: boolean): void {
+    if (this.#listening === listening) return
     this.#listening = listening
-    if (listening) this.#progress.setCount(SLOT.flushListeners, 1)
+    this.#progress.setCount(SLOT.flushListeners, listening || this.#held ? 1 : 0)
   }
 
   failAll(error: VarveError): void {
     this.#waiters.failAll(error)
-    this.#world.threads.hold(false)
+    this.#hold(false)
   }
 
   close(): void {
@@ -95,19 +103,34 @@ export class GroupCommit {
   }
 
   /** Everybody who could begin to wait in this turn of the event loop has done so. */
-  #start(): void {
+  readonly #start = (): void => {
     const { appended, threads, health } = this.#world
     this.#startScheduled = false
+    this.#sinceStart = 0
     if (this.#waiters.count === 0 || health.failure !== undefined) return
     const until = appended()
     const flushed = this.#progress.position(SLOT.flushed, until)
     const alone = this.#waiters.count === 1 && until - flushed <= OWN_SYNC_BYTES_MAX && threads.kind === 'workers'
     if (alone && this.#ownSyncPause === 0) return this.#syncMyself(flushed, until)
     if (alone) this.#ownSyncPause--
-    threads.hold(true)
-    this.#progress.setCount(SLOT.flushListeners, 1)
-    this.#want()
+    this.#startFlusher()
     if (threads.kind === 'none') this.onFlushed()
+  }
+
+  #startFlusher(): void {
+    this.#hold(true)
+    this.#want()
+    // A flush that ended before the flusher could know that somebody listens was told to nobody.
+    const { appended } = this.#world
+    if (this.#progress.position(SLOT.flushed, appended()) >= this.#waiters.first) queueMicrotask(() => this.onFlushed())
+  }
+
+  /** While an answer of the flusher is awaited it tells of each flush, and the process stays alive. */
+  #hold(waiting: boolean): void {
+    if (this.#held === waiting) return
+    this.#held = waiting
+    this.#world.threads.hold(waiting)
+    this.#progress.setCount(SLOT.flushListeners, waiting || this.#listening ? 1 : 0)
   }
 
   #want(): void {

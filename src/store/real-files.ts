@@ -166,8 +166,10 @@ class MappableFile extends PlainFile {
     })
   }
 
-  override sync(at: number, bytes: number): void {
+  override sync(at: number, bytes: number, { quickly = false }: { quickly?: boolean } = {}): void {
     if (bytes === 0) return
+    // A range costs a mapping and the write protection of its pages; all of the file costs whatever else is dirty.
+    if (quickly) return super.sync(at, bytes)
     this.attemptSync('msync', () => this.#native.syncFileBytes(this.file, at, bytes))
   }
 
