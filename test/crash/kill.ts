@@ -71,7 +71,7 @@ async function killSeries(seed: number, directory: string): Promise<Tally> {
       ledger.leaveUnsure()
       continue
     }
-    if (random.chance(0.2)) loseDerivedFiles(store.directory, random)
+    if (!isAsked && random.chance(0.25)) loseDerivedFiles(store.directory, random)
     const open = () => openStore({ ...store, threads: random.chance(0.3) ? 'workers' : 'none' })
     const place = { directory: store.directory, files: openRealFiles({ mapper }), open }
     const { found } = await check(place, ledger, { survives: 'appended', ...(isAsked ? { kind: 'clean' } : {}) })

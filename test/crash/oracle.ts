@@ -51,7 +51,7 @@ const APPENDED_AFTERWARDS = 7
 /** Leaves the store closed, with a few messages more, and the ledger settled. @throws Violation */
 export async function check(place: Place, ledger: Ledger, expectation: Expectation): Promise<Checked> {
   const startedMs = performance.now()
-  const store = await place.open()
+  const store = await opened(place.open)
   const tookMs = performance.now() - startedMs
   if (tookMs > OPEN_MS_MAX) throw new Violation(`opening took ${Math.round(tookMs)} ms`)
   const checked = await checkOpen(store, ledger, expectation)
@@ -59,10 +59,20 @@ export async function check(place: Place, ledger: Ledger, expectation: Expectati
   await store.close()
 
   await checkFiles(place, placesOf(ledger, expectation))
-  const again = await place.open()
+  const again = await opened(place.open)
   await checkOpen(again, ledger, { ...expectation, survives: 'flushed', kind: 'clean' })
   await again.close()
   return checked
+}
+
+/** A store opens by itself, whatever happened to it: a refusal is a violation. */
+export async function opened(open: () => Promise<Store>): Promise<Store> {
+  try {
+    return await open()
+  } catch (error) {
+    if (!(error instanceof VarveError)) throw error
+    throw new Violation(`the store does not open: ${error.message}`, { cause: error })
+  }
 }
 
 /** The same of a store that is open. The ledger is settled. */

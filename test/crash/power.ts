@@ -11,7 +11,7 @@ import { FaultyFiles } from '../support/faulty-files.ts'
 import { type CrashPolicy, losesEverything, losesNothing, SimulatedDisk } from '../support/simulated-disk.ts'
 import { keepDisk } from './keep.ts'
 import { Ledger } from './ledger.ts'
-import { check, checkOpen, Violation } from './oracle.ts'
+import { check, checkOpen, opened, Violation } from './oracle.ts'
 import type { Scenario, Tally } from './scenario.ts'
 import { type Defect, LoadClock, load, noDefect, openSimulated, SMALL_BODY, simulatedPlace } from './simulated-store.ts'
 
@@ -144,7 +144,7 @@ async function cutRecoveries(image: Image, flush: 'sync' | 'async', random: Rand
       }
     })
     try {
-      const store = await openSimulated(files, flush, new LoadClock(), defect)
+      const store = await opened(() => openSimulated(files, flush, new LoadClock(), defect))
       callsLeft = Number.POSITIVE_INFINITY
       // What a store shows after its recovery is on disk, whatever it was before.
       await checkOpen(store, ledger, { survives })
