@@ -9,7 +9,7 @@ import { MiB } from '../base/index.ts'
 import { segmentName } from '../layout/index.ts'
 import type { Files, OpenFile } from './files.ts'
 import { isZero } from './log-scan.ts'
-import { quarantineDirectory, segmentPath, sidecarDirectory } from './paths.ts'
+import { commitLogDirectory, quarantineDirectory, segmentPath, sidecarDirectory } from './paths.ts'
 
 const BLOCK_BYTES = 1 * MiB
 
@@ -44,7 +44,11 @@ export function cutTail(
     } finally {
       file.close()
     }
-    if (base > from) files.remove(segmentPath(directory, base))
+  }
+  // The last one first, each for good before the next: never is a segment missing between others.
+  for (const base of bases.filter(later => later > from).reverse()) {
+    files.remove(segmentPath(directory, base))
+    files.syncDirectory(commitLogDirectory(directory))
   }
   return bytes === 0 ? undefined : { bytes, path }
 }

@@ -63,6 +63,17 @@ export function queueFilesAreThere(
   })
 }
 
+/** Removes the queues that nothing durable speaks of: what their files hold may be of records that the log has lost. */
+export function dropOtherQueues(files: Files, { directory }: QueueFileOptions, known: readonly QueueSeed[]): void {
+  const paths = new Set(known.map(({ topic, queueId }) => queueDirectory(directory, topic, queueId)))
+  for (const topic of files.list(consumeQueueDirectory(directory))) {
+    for (const name of files.list(topicDirectory(directory, topic))) {
+      const path = join(topicDirectory(directory, topic), name)
+      if (/^\d{1,9}$/.test(name) && !paths.has(path)) files.removeDirectory(path)
+    }
+  }
+}
+
 /** Clears entries beyond the end of each queue, of records that the log has lost. */
 export function trimQueues(files: Files, options: QueueFileOptions, seeds: readonly QueueSeed[]): void {
   for (const { topic, queueId, nextOffset } of seeds) {

@@ -30,7 +30,7 @@ import { abortPath, commitLogDirectory, consumeQueueDirectory, indexDirectory, s
 import { Progress, SLOT } from './progress.ts'
 import { cutTail } from './quarantine.ts'
 import { QueueCounts } from './queue-counts.ts'
-import { endOfQueues, findQueues, queueFilesAreThere, trimQueues } from './queue-recovery.ts'
+import { dropOtherQueues, endOfQueues, findQueues, queueFilesAreThere, trimQueues } from './queue-recovery.ts'
 import {
   currentBootId,
   ownerToken,
@@ -308,7 +308,10 @@ export class Recovery {
         queueFilesAreThere(this.#files, this.#options, table.queues)
       ) {
         const seeds = seedsOf(table.queues)
-        if (situation.kind === 'crash' && !sameBoot) trimQueues(this.#files, this.#options, seeds)
+        if (situation.kind === 'crash' && !sameBoot) {
+          dropOtherQueues(this.#files, this.#options, seeds)
+          trimQueues(this.#files, this.#options, seeds)
+        }
         const from = Math.max(first, table.untilPhysicalOffset)
         const indexFrom = this.#indexFrom(situation, sameBoot, from, end, table.indexEndPhysicalOffset)
         return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })

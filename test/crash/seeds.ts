@@ -3,7 +3,9 @@ export const knownSeeds: Readonly<Record<string, readonly number[]>> = {
   power: [
     4, // A new index file could not be opened, and the one before was closed twice.
     9, // Clearing the last page of a queue file made the file longer, and the next start refused it.
-    10 // The same with synchronous flush.
+    10, // The same with synchronous flush.
+    5007, // Segments behind the end were removed first to last, and the power failed in between: one was missing.
+    6017 // Queues made since the queue table was saved kept entries of records that the log had lost.
   ],
   faults: [
     3, // A start that failed left the mark of another owner, and torn queue entries were believed.
