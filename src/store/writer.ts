@@ -98,7 +98,6 @@ export class Writer {
     const physicalOffset = log.reserve(bytesMax)
     const queueOffset = queue.nextOffset
     const bytes = this.#encodeBatch(messages, queue, physicalOffset, bytesMax)
-    log.write(bytes)
     if (known === undefined) this.#addQueue(queue)
     let position = physicalOffset
     for (let i = 0; i < messages.length; i++) {
@@ -118,6 +117,7 @@ export class Writer {
     return this.#gap.hasRoomFor(1, this.#queuesWritten())
   }
 
+  /** Encodes and writes all of them. */
   #encodeBatch(messages: readonly MessageInput[], queue: Queue, physicalOffset: number, bytesMax: number): number {
     const encoder = this.#encoder
     const log = this.#log
@@ -136,7 +136,11 @@ export class Writer {
       this.#sizes[i] = sizeBytes
       bytes += sizeBytes
     }
-    encoder.finish(log, from, this.#sizes[0] as number) // A batch is not empty.
+    const firstBytes = this.#sizes[0] as number // A batch is not empty.
+    // Not mapped, a process that is killed leaves part of a write: the batch goes first, then what makes it exist.
+    log.write(bytes)
+    encoder.finish(log, from, firstBytes)
+    log.write(firstBytes)
     return bytes
   }
 
