@@ -283,7 +283,7 @@ const rules: readonly Rule[] = [
     name: 'no test waits for time to pass',
     complaints({ path, text }) {
       if (!path.endsWith('.test.ts')) return []
-      const waiting = /\b(setTimeout|setInterval|sleep|delay)\s*\(|\bAtomics\.wait\b/
+      const waiting = /(?<![.\w])(setTimeout|setInterval|sleep|delay)\s*\(|\bAtomics\.wait\b/
       return [
         ...places(codeWithoutTexts(text), waiting, 'a test awaits an event or sets the clock'),
         ...targetsOf({ path, text })

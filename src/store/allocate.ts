@@ -8,17 +8,22 @@
  * - the segment after the one being written is prepared; never more, so that a store takes no more disk than it needs
  * - pages are made present at most `aheadBytes` before the appending position: what is further ahead would be written
  *   to disk as zeros by the system in the meantime
+ * - a page is made present by writing zeros to the file, which gives the system large pages to work with and costs a
+ *   third of touching each by itself; and that must never meet the writer. Pages belong to whoever has moved
+ *   `pagesTaken` over them: the allocator while `pagesZeroing` says so, the writer ever after
  *
  * Not here: mapping (the owner maps what is prepared), the thread (workers/allocator.ts).
  */
 import { MiB, PAGE_BYTES, VarveError } from '../base/index.ts'
-import type { Files, Prefault } from './files.ts'
+import type { Files, OpenFile, Prefault } from './files.ts'
 import { commitLogDirectory, nextSegmentPath, segmentPath, sidecarDirectory } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
 
-const PREFAULT_STEP_BYTES = 2 * MiB
+/** Pages are made present in steps of this size. */
+export const PREFAULT_STEP_BYTES = 2 * MiB
 /** A store that is open but not written to should take no memory for what it might be. */
 const AHEAD_BYTES_MIN = 2 * MiB
+const ZEROS = new Uint8Array(PREFAULT_STEP_BYTES)
 const DISK_FULL_RETRY_MS = 100
 export const DISK_FULL_FOR_SEGMENTS = 1
 
@@ -37,7 +42,10 @@ export class Allocator {
   readonly #options: AllocatorOptions
   readonly #appendedAtOpen: number
   #appended: number
+  /** Up to here pages were made present, or taken by the writer before that could be done. */
   #presentUntil: number
+  /** Of the segment that pages were last made present in. */
+  #open: { base: number; file: OpenFile } | undefined
 
   constructor(files: Files, progress: Progress, appended: number, options: AllocatorOptions) {
     this.#files = files
@@ -57,6 +65,11 @@ export class Allocator {
     if (this.#progress.count(SLOT.segmentPrepared) <= segment) return this.#prepare(segment + 1)
     if (this.#pagesMissing(segment, this.#aheadBytes())) return this.#makePagesPresent(segment)
     return Number.POSITIVE_INFINITY
+  }
+
+  close(): void {
+    this.#open?.file.close()
+    this.#open = undefined
   }
 
   hasWork(): boolean {
@@ -82,20 +95,38 @@ export class Allocator {
     return Math.min(this.#appended + aheadBytes, (mapped + 1) * this.#options.segmentBytes)
   }
 
+  /** Takes the next pages from the writer, writes zeros to them, gives them back, and puts them into its page tables. */
   #makePagesPresent(segment: number): number {
     const { segmentBytes, prefault } = this.#options
     if (prefault === undefined) return Number.POSITIVE_INFINITY
-    const from = Math.max(this.#presentUntil, floorToPage(this.#appended))
-    const target = Math.floor(from / segmentBytes)
-    const until = Math.min(
-      from + PREFAULT_STEP_BYTES,
-      (target + 1) * segmentBytes,
-      this.#presentLimit(segment, this.#aheadBytes())
-    )
-    // False when the owner has just unmapped it: then nobody will write there either.
-    if (until > from) prefault(this.#progress.address(target) + (from % segmentBytes), until - from)
+    const progress = this.#progress
+    // Said before pages are taken: a writer that sees them taken, and then this at 0, knows that they are done.
+    progress.setCount(SLOT.pagesZeroing, 1)
+    const from = progress.position(SLOT.pagesTaken, this.#appended)
+    const base = from - (from % segmentBytes)
+    const limit = this.#presentLimit(segment, this.#aheadBytes())
+    const until = Math.min(from + PREFAULT_STEP_BYTES, base + segmentBytes, limit - (limit % PAGE_BYTES))
+    const isTaken = until > from && progress.exchange(SLOT.pagesTaken, from, until)
+    try {
+      if (isTaken) this.#fileOf(base).write(ZEROS.subarray(0, until - from), from - base)
+    } finally {
+      progress.setCount(SLOT.pagesZeroing, 0)
+      progress.notify(SLOT.pagesZeroing)
+    }
+    if (isTaken) {
+      // False when the owner has just unmapped it: then nobody will write there either.
+      prefault(progress.address(base / segmentBytes) + (from - base), until - from)
+    }
     this.#presentUntil = Math.max(until, from)
     return 0
+  }
+
+  #fileOf(base: number): OpenFile {
+    if (this.#open?.base !== base) {
+      this.close()
+      this.#open = { base, file: this.#files.open(segmentPath(this.#options.directory, base), 'write') }
+    }
+    return this.#open.file
   }
 
   #prepare(segment: number): number {
@@ -150,5 +181,3 @@ export function prepareSegment(
   files.rename(temporary, path)
   files.syncDirectory(commitLogDirectory(directory))
 }
-
-const floorToPage = (position: number): number => position - (position % PAGE_BYTES)

@@ -12,13 +12,18 @@
  *
  * Not here: queue offsets (topics.ts), durability (flush.ts).
  */
-import { assert, MiB, VarveError } from '../base/index.ts'
+import { assert, MiB, PAGE_BYTES, VarveError } from '../base/index.ts'
 import { BLANK_RESERVE_BYTES, writeBlank } from '../layout/index.ts'
+import { PREFAULT_STEP_BYTES } from './allocate.ts'
 import type { LogSegment, LogSegments } from './log-segments.ts'
 import { LAG_BYTES_MAX, type Progress, type Role, SLOT } from './progress.ts'
 
 /** Limits are checked, and threads that fell asleep are woken, each time so much has been written. */
 const CHECK_BYTES = 1 * MiB
+/** The allocator takes no more pages than this at once, and writing zeros to them takes a fraction of a millisecond. */
+const ZEROING_BYTES_MAX = PREFAULT_STEP_BYTES
+const ZEROING_WAIT_MS = 1
+const ZEROING_TRIES_MAX = 2_000
 /** An append waits so long for the next segment before it says STORE_BUSY; allocating one takes a few milliseconds. */
 const SEGMENT_WAIT_MS = 1_000
 
@@ -112,8 +117,31 @@ export class CommitLog {
     const lag = this.#lagError()
     if (lag !== undefined) throw lag
     if (this.#appended + bytesMax + BLANK_RESERVE_BYTES > this.#segmentEnd) this.#roll()
-    this.#checkAt = Math.min(this.#appended + bytesMax + CHECK_BYTES, this.#segmentEnd - BLANK_RESERVE_BYTES)
+    const takenUntil = this.#takePages(this.#appended + bytesMax + BLANK_RESERVE_BYTES)
+    this.#checkAt = Math.min(this.#appended + bytesMax + CHECK_BYTES, takenUntil - BLANK_RESERVE_BYTES)
     this.#wake('allocator')
+  }
+
+  /**
+   * Makes sure that the allocator writes no zeros below `until` any more, and returns up to where that is so: usually
+   * because it has done so long ago. When it is late, pages are taken without it.
+   */
+  #takePages(until: number): number {
+    const progress = this.#progress
+    for (let tries = 0; tries < ZEROING_TRIES_MAX; tries++) {
+      const taken = progress.position(SLOT.pagesTaken, this.#appended)
+      if (progress.count(SLOT.pagesZeroing) !== 0) {
+        // Only the last pages taken can be those that are being zeroed.
+        if (until <= taken - ZEROING_BYTES_MAX) return Math.min(taken - ZEROING_BYTES_MAX, this.#segmentEnd)
+        progress.waitForChange(SLOT.pagesZeroing, 1, ZEROING_WAIT_MS)
+        continue
+      }
+      if (until <= taken) return Math.min(taken, this.#segmentEnd)
+      const wanted = Math.min(this.#segmentEnd, Math.ceil((until + CHECK_BYTES) / PAGE_BYTES) * PAGE_BYTES)
+      if (progress.exchange(SLOT.pagesTaken, taken, wanted)) return wanted
+    }
+    // A disk that takes seconds for this, or an allocator that is gone, of which the owner hears as soon as it listens.
+    throw new VarveError('STORE_BUSY', { waitingFor: 'the allocator' })
   }
 
   #lagError(): VarveError | undefined {

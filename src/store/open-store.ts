@@ -5,7 +5,7 @@
  * who was here last; the mark before the first append, so that Apache RocketMQ too sees a crash for what it is.
  */
 import { dirname, resolve } from 'node:path'
-import { VarveError } from '../base/index.ts'
+import { PAGE_BYTES, VarveError } from '../base/index.ts'
 import { CheckpointFile, readCheckpoint } from './checkpoint.ts'
 import { CommitLog } from './commit-log.ts'
 import type { Files } from './files.ts'
@@ -177,6 +177,7 @@ async function start(
   const active = Math.floor(recovered.appended / segmentBytes)
   for (const slot of [SLOT.appended, SLOT.flushed, SLOT.dispatched, SLOT.queuesWritten, SLOT.flushWanted])
     progress.publish(slot, recovered.appended)
+  progress.publish(SLOT.pagesTaken, Math.ceil(recovered.appended / PAGE_BYTES) * PAGE_BYTES)
   progress.setCount(SLOT.segmentPrepared, active)
   progress.setCount(SLOT.segmentMapped, active - 1)
   const { logStoredAtMs, queuesStoredAtMs } = readCheckpoint(files, directory)

@@ -26,6 +26,9 @@ const SLOT_NAMES = [
   // Segments, as ordinals (base / segmentBytes).
   'segmentPrepared', // Allocated, named and durable up to and including this one; the owner may map it.
   'segmentMapped', // Mapped by the owner up to and including this one; addresses are in `addresses`.
+  // Pages ahead of the writer: whoever wants to write beyond takes them by moving this on. See allocate.ts.
+  'pagesTaken',
+  'pagesZeroing', // Not 0 while the allocator takes pages and writes zeros to them.
   // Flags and counters.
   'stop',
   'failed',
@@ -90,6 +93,11 @@ export class Progress {
       if (found === seen) return
       seen = found
     }
+  }
+
+  /** Moves a position on if it is still where the caller saw it. */
+  exchange(slot: number, seen: number, position: number): boolean {
+    return Atomics.compareExchange(this.#slots, slot, seen | 0, position | 0) === (seen | 0)
   }
 
   count(slot: number): number {

@@ -10,15 +10,7 @@ import { join } from 'node:path'
 import { assert } from '../base/index.ts'
 import { encodeText, STATE, STATE_MAGIC, STATE_SLOT_BYTES } from '../layout/index.ts'
 import type { Files, OpenFile } from './files.ts'
-import {
-  abortPath,
-  checkpointPath,
-  commitLogDirectory,
-  consumeQueueDirectory,
-  indexDirectory,
-  lockPath,
-  sidecarDirectory
-} from './paths.ts'
+import { abortPath, checkpointPath, lockPath, sidecarDirectory } from './paths.ts'
 import { decodeBlock, encodeBlock, isPosition, makeSidecarDirectory, PayloadReader } from './sidecar-files.ts'
 
 const SLOT_COUNT = 2
@@ -99,9 +91,8 @@ export class StateFile {
 }
 
 /**
- * Changes when anybody opens the store: Apache RocketMQ makes `abort` anew when it starts, removes it when it ends and
- * writes its checkpoint every second, which also touches the root; and when segments, topics or index files come or go.
- * Take it after the last change of a name in the root or in those directories; compare it before the first.
+ * Changes when anybody opens the store: Apache RocketMQ makes `abort` anew when it starts and removes it when it ends,
+ * which also touches the root. Take it after the last change of a name in the root; compare it before the first.
  */
 export function ownerToken(files: Files, directory: string): string {
   const mark = (path: string): string => {
@@ -110,8 +101,7 @@ export function ownerToken(files: Files, directory: string): string {
   }
   const abort = mark(abortPath(directory))
   if (abort !== '-') return `open ${abort}`
-  const paths = [lockPath, checkpointPath, commitLogDirectory, consumeQueueDirectory, indexDirectory]
-  return ['closed', mark(directory), ...paths.map(path => mark(path(directory)))].join(' ')
+  return ['closed', ...[directory, lockPath(directory), checkpointPath(directory)].map(mark)].join(' ')
 }
 
 /** Another after each start of the system; empty where the system does not tell. */

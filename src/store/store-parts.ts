@@ -35,7 +35,7 @@ export interface Part {
 export function openAllocatorPart({ files, prefault }: PartWorld, setup: ThreadSetup): Part {
   const progress = new Progress(setup.progress)
   const allocator = new Allocator(files, progress, setup.appended, { ...setup, prefault })
-  return { step: () => allocator.step(), hasWork: () => allocator.hasWork(), close() {} }
+  return { step: () => allocator.step(), hasWork: () => allocator.hasWork(), close: () => allocator.close() }
 }
 
 export interface FlusherPart extends Part {
