@@ -217,6 +217,9 @@ export interface Store extends AsyncDisposable {
   snapshot(directory: string): Promise<SnapshotReport>
   /** Resolves with the failure that ended writing, if one ever does. */
   readonly failed: Promise<VarveError>
-  /** Flushes, dispatches, closes. Every further call returns the same promise. */
+  /**
+   * Flushes, dispatches, closes. Every further call returns the same promise. After a failure (`failed`, `info().poisonedBy`)
+   * it lets go of the files and leaves them as a crash would.
+   */
   close(): Promise<void>
 }

@@ -7,7 +7,7 @@
  * Invariants:
  * - what `append` has returned is read by the next read of its queue (with synchronous flush: once `flushed` says so)
  * - after the first failure nothing is appended and nobody waits any longer: every call says what happened
- * - `close` ends with everything on disk, or says that it is not
+ * - `close` ends with everything on disk, or rejects; after a failure that has been told it only lets go
  *
  * Not here: opening (open-store.ts), appending (writer.ts), waiting for the disk (group-commit.ts), how records are
  * found (queue-reader.ts), what is done in the background (housekeeping.ts).
