@@ -23,7 +23,6 @@ import { type Progress, SLOT } from './progress.ts'
 export const PREFAULT_STEP_BYTES = 2 * MiB
 /** A store that is open but not written to should take no memory for what it might be. */
 const AHEAD_BYTES_MIN = 2 * MiB
-const ZEROS = new Uint8Array(PREFAULT_STEP_BYTES)
 const DISK_FULL_RETRY_MS = 100
 export const DISK_FULL_FOR_SEGMENTS = 1
 
@@ -44,6 +43,7 @@ export class Allocator {
   #appended: number
   /** Up to here pages were made present, or taken by the writer before that could be done. */
   #presentUntil: number
+  readonly #zeros = new Uint8Array(PREFAULT_STEP_BYTES)
   /** Of the segment that pages were last made present in. */
   #open: { base: number; file: OpenFile } | undefined
 
@@ -92,7 +92,8 @@ export class Allocator {
     if (this.#options.prefault === undefined) return 0
     const mapped = this.#progress.count(SLOT.segmentMapped)
     if (mapped < segment) return 0
-    return Math.min(this.#appended + aheadBytes, (mapped + 1) * this.#options.segmentBytes)
+    const limit = Math.min(this.#appended + aheadBytes, (mapped + 1) * this.#options.segmentBytes)
+    return limit - (limit % PAGE_BYTES)
   }
 
   /** Takes the next pages from the writer, writes zeros to them, gives them back, and puts them into its page tables. */
@@ -105,10 +106,10 @@ export class Allocator {
     const from = progress.position(SLOT.pagesTaken, this.#appended)
     const base = from - (from % segmentBytes)
     const limit = this.#presentLimit(segment, this.#aheadBytes())
-    const until = Math.min(from + PREFAULT_STEP_BYTES, base + segmentBytes, limit - (limit % PAGE_BYTES))
+    const until = Math.min(from + PREFAULT_STEP_BYTES, base + segmentBytes, limit)
     const isTaken = until > from && progress.exchange(SLOT.pagesTaken, from, until)
     try {
-      if (isTaken) this.#fileOf(base).write(ZEROS.subarray(0, until - from), from - base)
+      if (isTaken) this.#fileOf(base).write(this.#zeros.subarray(0, until - from), from - base)
     } finally {
       progress.setCount(SLOT.pagesZeroing, 0)
       progress.notify(SLOT.pagesZeroing)
