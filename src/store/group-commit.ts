@@ -19,8 +19,8 @@ const OWN_SYNC_MS_MAX = 2
 const OWN_SYNC_BYTES_MAX = 256 * KiB
 /** With this many the flusher need not wait until the turn is over: it syncs the first while the rest are appended. */
 const EARLY_START_COUNT = 64
-/** After a slow sync so many are left to the flusher before the owner tries again. */
-const OWN_SYNC_PAUSE = 64
+/** After a slow sync one is left to the flusher for each millisecond it took, at most so many, before the owner tries again. */
+const OWN_SYNC_PAUSE_MAX = 64
 
 export interface GroupCommitWorld {
   readonly files: Files
@@ -148,7 +148,8 @@ export class GroupCommit {
       onFailed(error)
       return
     }
-    if (clock.monotonicMs() - startedMs > OWN_SYNC_MS_MAX) this.#ownSyncPause = OWN_SYNC_PAUSE
+    const tookMs = clock.monotonicMs() - startedMs
+    if (tookMs > OWN_SYNC_MS_MAX) this.#ownSyncPause = Math.min(OWN_SYNC_PAUSE_MAX, Math.ceil(tookMs))
     this.onFlushed()
   }
 }
