@@ -39,8 +39,14 @@ export type Mapper =
       readonly map: (request: MapRequest) => Mapping
     }
 
+const MAPPERS: readonly string[] = ['auto', 'mmap-io', 'native', 'plain']
+
 /** @throws NATIVE_UNAVAILABLE if a way was asked for by name and cannot be had. 'auto' always finds one. */
 export function chooseMapper(wanted: MapperKind | 'auto'): Mapper {
+  // Before anything is loaded: a name that nobody knows is the caller's mistake, whatever is built here.
+  if (!MAPPERS.includes(wanted)) {
+    throw new VarveError('OPTION_INVALID', { option: 'mapper', value: String(wanted), range: MAPPERS.join(' or ') })
+  }
   if (wanted === 'plain') return { kind: 'plain', reason: 'asked for by name', native: undefined }
 
   const bindings = loadNative()
