@@ -66,7 +66,7 @@ export function chooseMapper(wanted: MapperKind | 'auto'): Mapper {
   throw new VarveError('NATIVE_UNAVAILABLE', { mapper: wanted, reason: mmapIo.reason })
 }
 
-/** For what is safer with native code even where nothing is mapped: the lock that other programs respect. */
+/** For what is safer or quicker with native code even where nothing is mapped: the lock, checksums. */
 export function nativeIfBuilt(): Native | undefined {
   return loadNative().native
 }
@@ -75,11 +75,6 @@ export function nativeIfBuilt(): Native | undefined {
 export function nativeFacts(): { readonly path: string } | { readonly reason: string } {
   const bindings = loadNative()
   return bindings.native === undefined ? { reason: bindings.reason } : { path: bindings.path }
-}
-
-/** CRC-32 of many ranges in one call, where the native bindings are built. */
-export function nativeChecksums(): Native['crc32Many'] | undefined {
-  return loadNative().native?.crc32Many
 }
 
 /** Drops pages of a mapping of this process, whichever thread mapped. False where that cannot be done. */
