@@ -32,8 +32,9 @@ import {
   writeRecordHead,
   writeText
 } from '../layout/index.ts'
-import type { HostAddress, MessageInput } from '../model/index.ts'
+import type { HostAddress } from '../model/index.ts'
 import { checksum } from './checksum.ts'
+import type { MessageFields } from './message-fields.ts'
 import type { Topic } from './topics.ts'
 
 const INT32_MAX = 0x7fffffff
@@ -77,7 +78,7 @@ export class MessageEncoder {
   }
 
   /** The most bytes that the record can take. @throws VarveError MESSAGE_BODY_TOO_LARGE, MESSAGE_PROPERTIES_TOO_LARGE */
-  bytesMax({ body, properties, tag, keys }: MessageInput, topic: Topic): number {
+  bytesMax({ body, properties, tag, keys }: MessageFields, topic: Topic): number {
     const bodyBytesMax = typeof body === 'string' ? this.#bodyBytesMax(body) : body.length
     if (bodyBytesMax > this.#options.messageBytesMax) {
       throw new VarveError('MESSAGE_BODY_TOO_LARGE', { bytes: bodyBytesMax, bytesMax: this.#options.messageBytesMax })
@@ -96,7 +97,7 @@ export class MessageEncoder {
   }
 
   /** The same with every text counted, which is slower: for what would not fit if its texts were as long as they can be. */
-  bytesCounted({ body, properties, tag, keys }: MessageInput, topic: Topic): number {
+  bytesCounted({ body, properties, tag, keys }: MessageFields, topic: Topic): number {
     let propertyBytes = RECORD_CHECKSUM_BYTES + PROPERTY.TAGS.length + PROPERTY.KEYS.length + 5
     if (properties instanceof Uint8Array) propertyBytes += properties.length
     else if (properties !== undefined)
@@ -111,12 +112,12 @@ export class MessageEncoder {
    * Writes the record at `at` and returns its size; it begins to exist with `close`.
    * @throws VarveError MESSAGE_INVALID, MESSAGE_PROPERTY_INVALID, MESSAGE_PROPERTIES_TOO_LARGE
    */
-  encode({ bytes, view }: Window, at: number, message: MessageInput, place: RecordPlace): number {
-    const { body } = message
+  encode({ bytes, view }: Window, at: number, message: MessageFields, place: RecordPlace): number {
+    const { body, bornHost, storeHost } = message
     const { bytes: topicBytes } = place.topic
     const draft = this.#draft
-    const bornHostBytes = message.bornHost === undefined ? this.#storeHostBytes : this.#bornHostBytes(message.bornHost)
-    const storeHostBytes = message.storeHost === undefined ? this.#storeHostBytes : hostToBytes(message.storeHost)
+    const bornHostBytes = bornHost === undefined ? this.#storeHostBytes : this.#bornHostBytes(bornHost)
+    const storeHostBytes = storeHost === undefined ? this.#storeHostBytes : hostToBytes(storeHost)
     const bodyBytes = typeof body === 'string' ? textBytes(body) : body.length
     const magic = recordMagicFor(topicBytes.length)
 
@@ -189,7 +190,7 @@ export class MessageEncoder {
   }
 
   /** Returns the position after the properties. */
-  #properties(bytes: Uint8Array, from: number, { properties, tag, keys }: MessageInput): number {
+  #properties(bytes: Uint8Array, from: number, { properties, tag, keys }: MessageFields): number {
     let at = from
     if (properties instanceof Uint8Array) {
       bytes.set(properties, at)

@@ -16,6 +16,7 @@ import type { QueueSeed } from './dispatch.ts'
 import type { Followers } from './followers.ts'
 import type { Gap } from './gap.ts'
 import type { MessageEncoder } from './message-encoder.ts'
+import { type MessageFields, MessageTaker } from './message-fields.ts'
 import { type Progress, SLOT } from './progress.ts'
 import type { StoreThreads } from './threads.ts'
 import type { Queue, Topic, Topics } from './topics.ts'
@@ -40,6 +41,7 @@ export class Writer {
   readonly #topics: Topics
   readonly #encoder: MessageEncoder
   readonly #followers: Followers
+  readonly #taker = new MessageTaker()
   readonly #place = { topic: NO_TOPIC, queueOffset: 0, physicalOffset: 0, storedAtMs: 0 }
   /** Of the records of the batch at hand. */
   readonly #sizes: number[] = []
@@ -59,12 +61,13 @@ export class Writer {
     this.#storedAtMs = lastStoredAtMs
   }
 
-  append(message: MessageInput): Appended {
+  append(input: MessageInput): Appended {
+    const message = this.#taker.take(input)
     const known = this.#topics.findQueue(message.topic, message.queueId)
     const queue = known ?? this.#topics.newQueue(this.#topics.open(message.topic), message.queueId)
     const log = this.#log
     let bytesMax = this.#encoder.bytesMax(message, queue.topic)
-    if (bytesMax > log.recordBytesMax) bytesMax = this.#bytesCounted([message], queue.topic)
+    if (bytesMax > log.recordBytesMax) bytesMax = this.#bytesCounted([input], queue.topic)
     const counted = isCounted(message)
     this.#checkRoom(1)
 
@@ -92,7 +95,7 @@ export class Writer {
     const known = this.#topics.findQueue(first.topic, first.queueId)
     const queue = known ?? this.#topics.newQueue(this.#topics.open(first.topic), first.queueId)
     const log = this.#log
-    const bytesMax = this.#batchBytesMax(messages, first, queue.topic)
+    const bytesMax = this.#batchBytesMax(messages, queue)
     this.#checkRoom(messages.length)
 
     const physicalOffset = log.reserve(bytesMax)
@@ -127,7 +130,7 @@ export class Writer {
     place.storedAtMs = this.#nowMs()
     let bytes = 0
     for (let i = 0; i < messages.length; i++) {
-      const message = messages[i] as MessageInput // Below length.
+      const message = this.#taker.take(messages[i] as MessageInput) // Below length.
       place.queueOffset = queue.nextOffset + i
       place.physicalOffset = physicalOffset + bytes
       const sizeBytes = this.#encodeOrAbandon(from + bytes, message, from, bytesMax)
@@ -144,10 +147,11 @@ export class Writer {
     return bytes
   }
 
-  #batchBytesMax(messages: readonly MessageInput[], first: MessageInput, topic: Topic): number {
+  #batchBytesMax(messages: readonly MessageInput[], { topic, queueId }: Queue): number {
     let bytesMax = 0
-    for (const message of messages) {
-      if (message.topic !== first.topic || message.queueId !== first.queueId || !isCounted(message)) {
+    for (const input of messages) {
+      const message = this.#taker.take(input)
+      if (message.topic !== topic.name || message.queueId !== queueId || !isCounted(message)) {
         throw new VarveError('BATCH_INVALID', {
           problem: 'all messages must go to one queue, outside of transactions',
           topic: message.topic,
@@ -162,13 +166,16 @@ export class Writer {
   /** @throws VarveError BATCH_INVALID if it still does not fit into a segment */
   #bytesCounted(messages: readonly MessageInput[], topic: Topic): number {
     const bytesMax = this.#log.recordBytesMax
-    const bytes = messages.reduce((sum, message) => sum + this.#encoder.bytesCounted(message, topic), 0)
+    const bytes = messages.reduce(
+      (sum, message) => sum + this.#encoder.bytesCounted(this.#taker.take(message), topic),
+      0
+    )
     if (bytes > bytesMax) throw new VarveError('BATCH_INVALID', { bytes, bytesMax })
     return bytes
   }
 
   /** A message that cannot be encoded leaves nothing behind of what was written since `from`. */
-  #encodeOrAbandon(at: number, message: MessageInput, from: number, bytesMax: number): number {
+  #encodeOrAbandon(at: number, message: MessageFields, from: number, bytesMax: number): number {
     try {
       return this.#encoder.encode(this.#log, at, message, this.#place)
     } catch (error) {
@@ -222,7 +229,7 @@ export class Writer {
 const NO_TOPIC: Topic = { name: '', bytes: new Uint8Array(0), queues: [] }
 
 /** Half and rolled back messages are in no queue. */
-function isCounted({ sysFlag = 0 }: MessageInput): boolean {
+function isCounted({ sysFlag = 0 }: MessageFields): boolean {
   const transaction = sysFlag & SYS_FLAG.TRANSACTION_MASK
   return transaction === 0 || transaction === SYS_FLAG.TRANSACTION_COMMIT
 }

@@ -1,0 +1,79 @@
+/**
+ * Message fields: a caller's message, read once into an object that is the same for every message.
+ *
+ * On Node 20 each object that was made by spreading another has a shape of its own, and every look at a property of it
+ * costs as much as half of an append: reading the 13 fields one by one took 2.3 us, `Object.assign` takes 0.5 us and for
+ * other objects no more than reading them. So callers' objects are copied here, and looked at nowhere else.
+ */
+import type { MessageInput } from '../model/index.ts'
+
+/** Every field is there; what a caller has left out is undefined. */
+export type MessageFields = Required<Pick<MessageInput, 'topic' | 'queueId' | 'body'>> & {
+  readonly [Field in keyof MessageInput]-?: MessageInput[Field] | undefined
+}
+
+export class MessageTaker {
+  /** Takes no further properties, whatever a caller's object has. */
+  readonly #fields: { -readonly [Field in keyof MessageInput]-?: MessageInput[Field] | undefined } =
+    Object.preventExtensions({
+      topic: undefined,
+      queueId: undefined,
+      body: undefined,
+      tag: undefined,
+      keys: undefined,
+      properties: undefined,
+      flag: undefined,
+      sysFlag: undefined,
+      bornAtMs: undefined,
+      bornHost: undefined,
+      storeHost: undefined,
+      reconsumeTimes: undefined,
+      preparedTransactionOffset: undefined
+    })
+  /** Whether callers' objects have had the fields of a message and no others. */
+  #exact = true
+
+  /** What `message` holds now; valid until the next call. */
+  take(message: MessageInput): MessageFields {
+    if (!this.#exact || Object.getPrototypeOf(message) !== Object.prototype) return this.#takeEach(message)
+    const fields = this.#fields
+    // Nothing of the message before may stay, not even of a caller's that lacks what the types demand.
+    fields.topic = undefined
+    fields.queueId = undefined
+    fields.body = undefined
+    fields.tag = undefined
+    fields.keys = undefined
+    fields.properties = undefined
+    fields.flag = undefined
+    fields.sysFlag = undefined
+    fields.bornAtMs = undefined
+    fields.bornHost = undefined
+    fields.storeHost = undefined
+    fields.reconsumeTimes = undefined
+    fields.preparedTransactionOffset = undefined
+    try {
+      return Object.assign(fields, message)
+    } catch {
+      this.#exact = false
+      return this.#takeEach(message)
+    }
+  }
+
+  #takeEach(message: MessageInput): MessageFields {
+    const fields = this.#fields
+    fields.topic = message.topic
+    fields.queueId = message.queueId
+    fields.body = message.body
+    fields.tag = message.tag
+    fields.keys = message.keys
+    fields.properties = message.properties
+    fields.flag = message.flag
+    fields.sysFlag = message.sysFlag
+    fields.bornAtMs = message.bornAtMs
+    fields.bornHost = message.bornHost
+    fields.storeHost = message.storeHost
+    fields.reconsumeTimes = message.reconsumeTimes
+    fields.preparedTransactionOffset = message.preparedTransactionOffset
+    return fields as MessageFields // Of one message: it has what its type says.
+  }
+}
