@@ -208,7 +208,6 @@ export class Dispatcher {
     assert(written >= this.#written, 'the written position does not go back')
     this.#written = written
     this.#progress.publish(SLOT.queuesWritten, written)
-    if (this.#stage.isEmpty) this.#progress.queuesWrittenAtMs = this.#storedAtMs
   }
 
   #record(bytes: Uint8Array, positions: RecordPositions): void {

@@ -57,7 +57,7 @@ const WAKE: Readonly<Record<Role, { wake: number; sleeps: number }>> = {
 
 /** Addresses of this many neighbouring segments are remembered; more are never mapped for writing at once. */
 export const ADDRESS_COUNT = 4
-const TIME_COUNT = 4
+const TIME_COUNT = 3
 const COUNTER_BYTES = 128
 const SHARED_BYTES = COUNTER_BYTES + 8 * (ADDRESS_COUNT + TIME_COUNT)
 
@@ -147,31 +147,22 @@ export class Progress {
     this.#numbers[ADDRESS_COUNT] = ms
   }
 
-  /** Store time of the newest record that was dispatched when the queues were last written out. */
-  get queuesWrittenAtMs(): number {
+  /** Store time of the newest record below which queues and index are durable. */
+  get queuesDurableAtMs(): number {
     return this.#numbers[ADDRESS_COUNT + 1] as number // The array is longer than that.
   }
 
-  set queuesWrittenAtMs(ms: number) {
-    this.#numbers[ADDRESS_COUNT + 1] = ms
-  }
-
-  /** Store time of the newest record below which queues and index are durable. */
-  get queuesDurableAtMs(): number {
-    return this.#numbers[ADDRESS_COUNT + 2] as number // The array is longer than that.
-  }
-
   set queuesDurableAtMs(ms: number) {
-    this.#numbers[ADDRESS_COUNT + 2] = ms
+    this.#numbers[ADDRESS_COUNT + 1] = ms
   }
 
   /** Everything stored before this is below `flushed`. */
   get flushedAtMs(): number {
-    return this.#numbers[ADDRESS_COUNT + 3] as number // The array is longer than that.
+    return this.#numbers[ADDRESS_COUNT + 2] as number // The array is longer than that.
   }
 
   set flushedAtMs(ms: number) {
-    this.#numbers[ADDRESS_COUNT + 3] = ms
+    this.#numbers[ADDRESS_COUNT + 2] = ms
   }
 
   /** Cheap when the thread is awake: one load. Lossless because the sleeper looks for work after saying that it sleeps. */

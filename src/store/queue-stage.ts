@@ -99,10 +99,6 @@ export class QueueStage {
     return this.#oldest === undefined ? dispatched : this.#oldest.firstPosition
   }
 
-  get isEmpty(): boolean {
-    return this.#oldest === undefined
-  }
-
   /**
    * The caller has checked that `queue.nextOffset` is the offset of this message.
    * @throws VarveError STORE_DISK_FULL before anything has changed: the same call may be made again

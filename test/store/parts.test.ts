@@ -38,11 +38,8 @@ describe('progress', () => {
     const other = new Progress(progress.shared)
     progress.appendedAtMs = 1_700_000_000_123
     progress.flushedAtMs = 2
-    progress.queuesWrittenAtMs = 3
-    progress.queuesDurableAtMs = 4
-    expect([other.appendedAtMs, other.flushedAtMs, other.queuesWrittenAtMs, other.queuesDurableAtMs]).toEqual([
-      1_700_000_000_123, 2, 3, 4
-    ])
+    progress.queuesDurableAtMs = 3
+    expect([other.appendedAtMs, other.flushedAtMs, other.queuesDurableAtMs]).toEqual([1_700_000_000_123, 2, 3])
     for (const segment of [7, 8, 9, 10]) progress.setAddress(segment, 2 ** 47 + segment)
     expect([7, 8, 9, 10].map(segment => other.address(segment) - 2 ** 47)).toEqual([7, 8, 9, 10])
   })
@@ -207,7 +204,6 @@ describe('the queue stage', () => {
     expect(counts.written(1, 250)).toBeLessThan(250)
     part.writeAll()
     expect(counts.written(1, 250)).toBe(250)
-    expect(part.isEmpty).toBe(true)
     expect([...entries(1, 0), ...entries(1, 100), ...entries(1, 200).slice(0, 50)]).toEqual(
       Array.from({ length: 250 }, (_, i) => 1000 * i)
     )
