@@ -168,6 +168,38 @@ export const catalogue = {
     says: 'the native bindings are not built for this platform',
     hint: 'run `npm run setup` with a C++ compiler, or use `mapper: "plain"`; `varve doctor` tells more',
     retryable: false
+  },
+
+  // Peers and the network.
+  PARAMETER_INVALID: {
+    says: 'a field of the request is missing or does not have the form that it must have',
+    hint: 'the details name the field and what was expected',
+    retryable: false
+  },
+  PORT_TAKEN: {
+    says: 'another process listens on this port',
+    hint: 'stop the process that the details name, or choose another port',
+    retryable: true
+  },
+  ADDRESS_UNUSABLE: {
+    says: 'the system does not let this process listen on this address',
+    hint: 'use an address of this machine and a port above 1023, or give the process the right to lower ones',
+    retryable: false
+  },
+  PEER_UNREACHABLE: {
+    says: 'no connection to the peer could be made',
+    hint: 'check address and port, whether the peer runs, and what stands between',
+    retryable: true
+  },
+  PEER_CLOSED: {
+    says: 'the connection to the peer is closed; a request that was under way may have been carried out or not',
+    hint: 'connect again and repeat what may be repeated',
+    retryable: true
+  },
+  PEER_TIMEOUT: {
+    says: 'the peer did not answer in time; it may still carry the request out',
+    hint: 'repeat what may be repeated; look at the load of the peer',
+    retryable: true
   }
 } as const satisfies Record<string, CatalogueEntry>
 

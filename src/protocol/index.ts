@@ -1,0 +1,31 @@
+/** Wire protocols: bytes to values and back, and the connections that carry them. */
+export { REQUEST, RESPONSE, requestName, responseName } from './remoting/codes.ts'
+export type {
+  BodyRoom,
+  CallOptions,
+  FieldValues,
+  HeaderWriter,
+  RemotingAnswer,
+  RemotingConnection,
+  RemotingHeader,
+  RemotingRequest
+} from './remoting/connection-api.ts'
+export { type FieldName, field } from './remoting/field.ts'
+export { REMOTING_LIMITS, type RemotingLimits } from './remoting/limits.ts'
+export type {
+  ConnectOptions,
+  ListenOptions,
+  RemotingCounters,
+  RemotingListener,
+  RequestHandler
+} from './remoting/listener-api.ts'
+export type { SendFields } from './remoting/send-fields.ts'
+export {
+  OWN_VERSION,
+  VERSION_CONSUMER_STATUS,
+  VERSION_GO_AWAY_ABOVE,
+  VERSION_MAX_RECONSUME_TIMES,
+  VERSION_RESET_OFFSET,
+  VERSION_STANDARD_JSON,
+  VERSION_UNSIGNED_UNIQUE_KEY_QUERY
+} from './remoting/versions.ts'
