@@ -60,6 +60,9 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
 
   return {
     kind: 'none',
+    warm() {
+      // There is no thread to start.
+    },
     runJob: (async job => performJob(files, job)) as RunJob, // The result type follows from the job's.
     async start(setup: ThreadSetup, threadEvents: ThreadEvents) {
       events = threadEvents

@@ -14,7 +14,9 @@
  *
  * Not here: everything that needs no mapping (plain-files.ts, real-files.ts).
  */
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
 import { loadNative, type Native } from '../../native-bindings/index.ts'
@@ -176,9 +178,19 @@ function withErrno(error: unknown): unknown {
 function loadMmapIo(): { readonly map: MmapIo } | { readonly map: undefined; readonly reason: string } {
   if (process.platform !== 'linux') return { map: undefined, reason: 'what mmap-io maps is widened on Linux only' }
   try {
-    return { map: createRequire(import.meta.url)('mmap-io') as MmapIo }
+    return { map: loadMmapIoBinary(createRequire(import.meta.url)) }
   } catch (error) {
     const [firstLine = ''] = String(error instanceof Error ? error.message : error).split('\n')
     return { map: undefined, reason: `mmap-io does not load: ${firstLine}` }
   }
+}
+
+/**
+ * The package finds its binary with some hundred modules of an installer: 40 ms in each thread, most of the time that
+ * opening a store takes. The binary lies where the package says that it does; if it does not, the package is asked.
+ */
+function loadMmapIoBinary(require: NodeJS.Require): MmapIo {
+  const folder = `node-v${process.versions.modules}-${process.platform}-${process.arch}`
+  const binary = join(dirname(require.resolve('mmap-io')), 'build/binding/Release', folder, 'mmap_io.node')
+  return require(existsSync(binary) ? binary : 'mmap-io') as MmapIo
 }

@@ -60,6 +60,7 @@ export async function openStoreWith(given: StoreOptions, { files, threads }: Sto
   makeRoot(files, options)
   const lock = files.lock(lockPath(options.directory))
   try {
+    threads.warm()
     const recovered = await recover(files, threads, options)
     const identity = markRunning(files, options, recovered)
     return await start(files, threads, options, recovered, identity, () => lock.release())

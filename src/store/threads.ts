@@ -56,6 +56,8 @@ export interface ThreadEvents {
 export interface StoreThreads {
   readonly kind: 'workers' | 'none'
   readonly runJob: RunJob
+  /** Begins to bring the threads up; they come up while the store recovers. `start` and `kill` do without it. */
+  warm(): void
   /** Resolves when every part has started. @throws VarveError if one cannot */
   start(setup: ThreadSetup, events: ThreadEvents): Promise<void>
   wake(role: Role): void

@@ -58,6 +58,17 @@ class PiscinaThreads implements StoreThreads {
     this.#mapper = mapper
   }
 
+  warm(): void {
+    // The parts allocate next to nothing: with V8's default each would keep 16 MiB for short-lived objects.
+    this.#parts ??= new Piscina({
+      filename: entryFile('part'),
+      minThreads: ROLES.length,
+      maxThreads: ROLES.length,
+      atomics: 'disabled',
+      resourceLimits: { maxYoungGenerationSizeMb: 2 }
+    })
+  }
+
   readonly runJob = (async job => {
     this.#jobs ??= new Piscina({
       filename: entryFile('job'),
@@ -74,14 +85,7 @@ class PiscinaThreads implements StoreThreads {
   async start(setup: ThreadSetup, events: ThreadEvents): Promise<void> {
     this.#events = events
     this.#progress = new Progress(setup.progress)
-    this.#parts = new Piscina({
-      filename: entryFile('part'),
-      minThreads: ROLES.length,
-      maxThreads: ROLES.length,
-      atomics: 'disabled',
-      // The parts allocate next to nothing: with V8's default each would keep 16 MiB for short-lived objects.
-      resourceLimits: { maxYoungGenerationSizeMb: 2 }
-    })
+    this.warm()
     await Promise.all(ROLES.map(role => this.#startPart(role, setup)))
   }
 
