@@ -17,14 +17,18 @@ import type { Queue } from './topics.ts'
 import type { Warmth } from './warmth.ts'
 
 const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
-const { physicalOffset: POSITION_AT, sizeBytes: SIZE_AT } = CONSUME_QUEUE_ENTRY.at
+const { physicalOffset: POSITION_AT, sizeBytes: SIZE_AT, tagsCode: TAGS_AT } = CONSUME_QUEUE_ENTRY.at
 /** Entries looked up in one go. */
 export const READ_COUNT_MAX = 4096
+/** No entry has it: it is not a number. */
+export const TAG_UNKNOWN = Number.NaN
 
 /** Where the messages of a stretch of a queue lie. One object serves all reads: valid until the next. */
 export class Entries {
   readonly positions = new Float64Array(READ_COUNT_MAX)
   readonly sizes = new Int32Array(READ_COUNT_MAX)
+  /** Tag codes; TAG_UNKNOWN for those that only their records tell, because they are not in a file yet. */
+  readonly tags = new Float64Array(READ_COUNT_MAX)
   /** Of the first entry. */
   offset = 0
   count = 0
@@ -98,6 +102,7 @@ export class EntryReader {
     for (let i = 0; i < count; i++) {
       entries.positions[first + i] = getInt53(view, i * ENTRY_BYTES + POSITION_AT)
       entries.sizes[first + i] = view.getInt32(i * ENTRY_BYTES + SIZE_AT)
+      entries.tags[first + i] = getInt53(view, i * ENTRY_BYTES + TAGS_AT)
     }
   }
 
@@ -112,6 +117,7 @@ export class EntryReader {
         const position = gap.position(ordinal)
         entries.positions[at - entries.offset] = position
         entries.sizes[at - entries.offset] = this.#sizeOf(position)
+        entries.tags[at - entries.offset] = TAG_UNKNOWN
       }
       if (at > offset) ordinal = gap.previous(ordinal)
     }

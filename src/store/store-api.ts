@@ -121,6 +121,62 @@ export interface RecordViews {
   readonly damaged: readonly VarveError[]
 }
 
+/** Which messages a reader wants. */
+export interface RecordFilter {
+  /** Asked with the hash of a message's tag, 0 without one. Other tags may have the same hash. */
+  acceptsTag(tagsHash: number): boolean
+  /** Asked of a record whose tag is accepted; its properties are `bytes[from, until)`. Absent: the tag alone decides. */
+  acceptsRecord?(bytes: Uint8Array, from: number, until: number): boolean
+}
+
+export interface SelectRequest extends QueueName {
+  readonly offset: number
+  /** The first record is selected whatever its size; further ones while neither of the limits is passed. */
+  readonly countMax: number
+  readonly bytesMax: number
+  /** So many messages are looked at, accepted or not. */
+  readonly scanMax: number
+  /** A record further behind the end of the log than this is taken to be on disk: then the lower of these limits hold. */
+  readonly diskDistanceBytes: number
+  readonly diskCountMax: number
+  readonly diskBytesMax: number
+  /** Undefined accepts all. */
+  readonly filter: RecordFilter | undefined
+}
+
+/**
+ * Why a selection is empty, or `found`. `none-accepted`: the filter let nothing pass; `records-gone`: every record looked
+ * at is damaged or lost; `entries-gone`: a file of the queue is missing.
+ */
+export type SelectionStatus =
+  | 'found'
+  | 'none-accepted'
+  | 'records-gone'
+  | 'entries-gone'
+  | 'queue-unknown'
+  | 'queue-empty'
+  | 'below-min'
+  | 'at-end'
+  | 'beyond-end'
+
+/** Records of one queue, chosen but not copied. */
+export interface Selection {
+  readonly status: SelectionStatus
+  readonly count: number
+  /** Of all records together. */
+  readonly bytes: number
+  /** Behind the last message looked at; where there is nothing to look at, where the queue begins or ends. */
+  readonly nextOffset: QueueOffset
+  readonly minOffset: QueueOffset
+  readonly maxOffset: QueueOffset
+  /** From the last record looked at to the end of the log; 0 if none was. */
+  readonly distanceBytes: number
+  /** One RECORD_DAMAGED for each record passed over for that. */
+  readonly damaged: readonly VarveError[]
+  /** Copies the records back to back to `target[at]` and behind it; returns where they end. */
+  copyTo(target: Uint8Array, at: number): number
+}
+
 export interface ReadResult {
   readonly messages: readonly StoredMessage[]
   readonly nextOffset: QueueOffset
@@ -180,8 +236,11 @@ export interface SnapshotReport {
 export interface Store extends AsyncDisposable {
   /** Appends one message; readers see it at once (with `flush: 'sync'`, once it is on disk). Makes no promise. */
   append(message: MessageInput): Appended
-  /** Appends messages of one queue side by side: all or none, in one segment. Offsets are consecutive. */
-  appendBatch(messages: readonly MessageInput[]): Appended
+  /**
+   * Appends messages of one queue side by side: all or none, in one segment. Offsets are consecutive; where each record
+   * lies is written to `positions`.
+   */
+  appendBatch(messages: readonly MessageInput[], positions?: number[]): Appended
   /** Resolves once everything below `until` (default: all appended so far) is on disk; rejects with the store's failure. */
   flushed(until?: PhysicalOffset | number): Promise<void>
   /** Resolves once `append` would not throw STORE_BUSY or STORE_DISK_FULL. */
@@ -192,6 +251,14 @@ export interface Store extends AsyncDisposable {
   readViews(request: ReadRequest): Promise<RecordViews>
   /** Like `readViews`, but answers undefined at once if any of it would have to come from the disk. */
   readViewsResident(request: ReadRequest): RecordViews | undefined
+  /**
+   * Chooses records to be copied as they are, as a broker answers a pull; makes no object per record. Undefined if any of
+   * it would have to come from the disk. One selection serves all calls: valid until the next call, within this turn
+   * of the event loop.
+   */
+  select(request: SelectRequest): Selection | undefined
+  /** The same, fetching what is cold without holding up this thread. Valid within the turn in which it resolves. */
+  selectFetching(request: SelectRequest): Promise<Selection>
   /** Follows a queue from `offset`: ends only when the store closes or the loop is left. */
   follow(request: QueueName & { offset: number; signal?: AbortSignal }): AsyncIterable<StoredMessage>
 
@@ -201,6 +268,8 @@ export interface Store extends AsyncDisposable {
   /** `lower`: first message stored at or after `timeMs`; `upper`: last one stored at or before it. Within [min, max]. */
   offsetAt(request: QueueName & { timeMs: number; boundary?: 'lower' | 'upper' }): Promise<QueueOffset>
   messageAt(physicalOffset: number): Promise<StoredMessage>
+  /** The record at a position, as a copy. @throws VarveError RECORD_NOT_FOUND, RECORD_DAMAGED */
+  recordAt(physicalOffset: number): Promise<Uint8Array>
   messageById(id: string): Promise<StoredMessage>
   /** Newest first. The text of the key is compared, so hash collisions do not show. */
   messagesByKey(query: KeyQuery): Promise<StoredMessage[]>

@@ -31,6 +31,7 @@ import { type Progress, SLOT } from './progress.ts'
 import { type EntryReader, READ_COUNT_MAX } from './queue-entries.ts'
 import { firstOffsetOf, type QueueMinimum } from './queue-minimum.ts'
 import type { Make, ReadRecords, RecordReader } from './record-reader.ts'
+import { LogSelection, Selector } from './selection.ts'
 import { takeSnapshot } from './snapshot.ts'
 import type {
   DamagedRange,
@@ -41,6 +42,8 @@ import type {
   RecordViews,
   RecoveryReport,
   SegmentFacts,
+  Selection,
+  SelectRequest,
   SnapshotReport,
   Store,
   StoreInfo
@@ -94,6 +97,8 @@ export class OpenStore implements Store {
   readonly #commit: GroupCommit
   readonly #housekeeping: Housekeeping
   readonly #damaged: DamagedRange[]
+  readonly #selector: Selector
+  readonly #selection = new LogSelection()
   #closing: Promise<void> | undefined
 
   constructor(world: StoreWorld) {
@@ -106,6 +111,7 @@ export class OpenStore implements Store {
     this.#topics = world.topics
     this.#entries = world.entries
     this.#records = world.records
+    this.#selector = new Selector(world.entries, world.records, options.queueFileEntries)
     this.#damaged = [...world.recovery.damaged]
     const health = new Health(options.directory)
     const onFailed = (error: VarveError): void => this.#fail(error)
@@ -138,10 +144,10 @@ export class OpenStore implements Store {
     return this.#writer.append(message)
   }
 
-  appendBatch(messages: readonly MessageInput[]): Appended {
+  appendBatch(messages: readonly MessageInput[], positions?: number[]): Appended {
     this.#health.checkWritable()
     this.#housekeeping.checkDisk()
-    return this.#writer.appendBatch(messages)
+    return this.#writer.appendBatch(messages, positions)
   }
 
   flushed(until: number = this.#log.appended): Promise<void> {
@@ -170,6 +176,15 @@ export class OpenStore implements Store {
   readViewsResident(request: ReadRequest): RecordViews | undefined {
     const found = this.#readWarm(request, new Warmth(), cut)
     return found === undefined ? undefined : viewsOf(found)
+  }
+
+  select(request: SelectRequest): Selection | undefined {
+    return this.#selectWarm(request, this.#selection, new Warmth())
+  }
+
+  selectFetching(request: SelectRequest): Promise<Selection> {
+    const selection = new LogSelection()
+    return this.#readFetching(warmth => this.#selectWarm(request, selection, warmth))
   }
 
   async *follow(request: QueueName & { offset: number; signal?: AbortSignal }): AsyncGenerator<StoredMessage> {
@@ -219,6 +234,11 @@ export class OpenStore implements Store {
   }
 
   async messageAt(physicalOffset: number): Promise<StoredMessage> {
+    const bytes = await this.recordAt(physicalOffset)
+    return decode(bytes, viewOf(bytes), 0, bytes.length)
+  }
+
+  async recordAt(physicalOffset: number): Promise<Uint8Array> {
     this.#health.checkOpen()
     const until = this.#visibleUntil()
     if (
@@ -228,8 +248,7 @@ export class OpenStore implements Store {
     ) {
       throw new VarveError('RECORD_NOT_FOUND', { physicalOffset: String(physicalOffset) })
     }
-    const bytes = await this.#readFetching(warmth => this.#records.readAt(physicalOffset, until, warmth))
-    return decode(bytes, viewOf(bytes), 0, bytes.length)
+    return this.#readFetching(warmth => this.#records.readAt(physicalOffset, until, warmth))
   }
 
   messageById(id: string): Promise<StoredMessage> {
@@ -363,6 +382,15 @@ export class OpenStore implements Store {
     const entries = this.#entries.find(queue, offset, until, warmth)
     const records = entries && this.#records.read(queue, entries, bytesMax, warmth, make)
     return records && { ...records, offset, nextOffset: (offset + records.items.length) as QueueOffset }
+  }
+
+  #selectWarm(request: SelectRequest, selection: LogSelection, warmth: Warmth): Selection | undefined {
+    this.#health.checkOpen()
+    if (Number.isNaN(request.offset)) throw invalid('offset', request.offset, 'a number')
+    const queue = this.#topics.findQueue(request.topic, request.queueId)
+    if (queue === undefined) selection.begin(0, 0)
+    else selection.begin(this.#minOf(queue), this.#maxOf(queue))
+    return this.#selector.select(queue, request, this.#log.appended, selection, warmth) ? selection : undefined
   }
 
   #minOf(queue: Queue): number {

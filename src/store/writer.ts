@@ -89,7 +89,7 @@ export class Writer {
     return { queueOffset: queueOffset as QueueOffset, physicalOffset: physicalOffset as PhysicalOffset, sizeBytes }
   }
 
-  appendBatch(messages: readonly MessageInput[]): Appended {
+  appendBatch(messages: readonly MessageInput[], positions?: number[]): Appended {
     const first = messages[0]
     if (first === undefined) throw new VarveError('BATCH_INVALID', { problem: 'it is empty' })
     const known = this.#topics.findQueue(first.topic, first.queueId)
@@ -103,7 +103,9 @@ export class Writer {
     const bytes = this.#encodeBatch(messages, queue, physicalOffset, bytesMax)
     if (known === undefined) this.#addQueue(queue)
     let position = physicalOffset
+    if (positions !== undefined) positions.length = messages.length
     for (let i = 0; i < messages.length; i++) {
+      if (positions !== undefined) positions[i] = position
       this.#count(queue, position)
       position += this.#sizes[i] as number // Below length.
     }
