@@ -19,7 +19,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   metrics: ['base'],
   store: ['base', 'layout', 'model', 'metrics'],
   workers: ['base', 'metrics', 'store'],
-  broker: ['base', 'model', 'metrics', 'store'],
+  broker: ['base', 'layout', 'model', 'metrics', 'store'],
   protocol: ['base', 'layout', 'model'],
   nameserver: ['base', 'model', 'metrics', 'protocol'],
   client: ['base', 'model', 'metrics', 'protocol'],

@@ -56,6 +56,13 @@ export const catalogue = {
     retryable: false
   },
 
+  // Filters.
+  FILTER_INVALID: {
+    says: "parse the consumer's subscription failed: the filter is not SQL92 as RocketMQ knows it",
+    hint: 'the details tell the position, counted from 1, and what is wrong there',
+    retryable: false
+  },
+
   // The state of the store.
   STORE_CLOSED: {
     says: 'the store is closed',

@@ -3,7 +3,7 @@
  * [--mapper mmap-io | native | plain] [--threads workers | none]`; the last two choose how Varve's side works.
  *
  * Varve and Apache RocketMQ's own store write and read the same directories, in both directions, closed and killed, and
- * in turns. Each listing is compared, message by message, with what the history of appends says must be there
+ * in turns, and both SQL filters judge the same messages. Each listing is compared, message by message, with what the history of appends says must be there
  * (model.mjs). Needs Java 17 and Maven, and says so where they are missing: a suite that skips itself proves nothing.
  */
 import { spawnSync } from 'node:child_process'
@@ -81,6 +81,22 @@ async function main() {
 
 /** @returns {Promise<string[]>} what is wrong; nothing if all is well */
 async function run(scenario, { version, place, seed }) {
+  return scenario.expressionCount === undefined
+    ? runStores(scenario, { version, place, seed })
+    : runFilters(scenario, { version, place, seed })
+}
+
+/** Loaded late, because it needs what `buildVarve` compiles. */
+async function runFilters({ expressionCount }, { version, place, seed }) {
+  const { compareFilters } = await import('./sql-filter.mjs')
+  try {
+    return shown('filters differ', await compareFilters({ version, place, seed, expressionCount }))
+  } catch (error) {
+    return [String(error.stack ?? error)]
+  }
+}
+
+async function runStores(scenario, { version, place, seed }) {
   const { sizes, recordChecksum, stepCount, rounds } = scenario
   const directory = join(place, 'store')
   const segmentBytes = sizes.segmentBytes ?? 2 ** 30
@@ -183,6 +199,7 @@ function endFlag(end) {
 }
 
 function shown(what, wrong) {
+  if (wrong.length === 0) return []
   const rest = wrong.length - DIFFERENCES_SHOWN
   return [
     `${what}:`,

@@ -25,7 +25,8 @@ const other = side => (side === 'varve' ? 'apache' : 'varve')
 
 /**
  * @param {{ short: boolean }} options
- * @returns {{ name: string, sizes: object, recordChecksum: boolean, stepCount: number, rounds: Round[] }[]}
+ * @returns {({ name: string, sizes: object, recordChecksum: boolean, stepCount: number, rounds: Round[] } | { name: string,
+ *   expressionCount: number })[]}
  */
 export function scenarios({ short }) {
   const stepCount = short ? 200 : 600
@@ -75,7 +76,8 @@ export function scenarios({ short }) {
     stepCount: stepCount >> 1,
     rounds: turns(short ? 3 : 10, ['killed', 'clean', 'halt'])
   })
-  return both.map(scenario => ({ recordChecksum: false, ...scenario }))
+  const stores = both.map(scenario => ({ recordChecksum: false, ...scenario }))
+  return [...stores, { name: 'both judge messages by SQL92 filters', expressionCount: short ? 2000 : 10_000 }]
 }
 
 /** Whoever writes next reads first, so that each round crosses over; at the end both read. */

@@ -8,7 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 
 /**
- * {@code write | list | load | open}, each with {@code --dir D} and the sizes of the store as flags. Prints JSON lines.
+ * {@code write | list | load | open}, each with {@code --dir D} and the sizes of the store as flags, and {@code filter}, which needs
+ * no store. Prints JSON lines.
  * Exit codes: 0 done, 1 failed, 137 halted on purpose (as kill -9 would).
  */
 public final class Main {
@@ -28,6 +29,7 @@ public final class Main {
                 case "list" -> Listing.run(flags);
                 case "load" -> Load.run(flags);
                 case "open" -> Open.run(flags);
+                case "filter" -> Filter.run(flags);
                 default -> throw new IllegalArgumentException("unknown verb " + arguments[0]);
             }
         } catch (Throwable failure) {
