@@ -56,9 +56,61 @@ export const catalogue = {
     retryable: false
   },
 
+  // What a broker refuses.
+  TOPIC_UNKNOWN: {
+    says: 'the topic does not exist here',
+    hint: 'create it, or turn on `autoCreateTopicEnable`; see the details for the name',
+    retryable: false
+  },
+  TOPIC_RESERVED: {
+    says: 'the topic belongs to the broker itself',
+    hint: 'use another topic; messages come into this one by the broker alone',
+    retryable: false
+  },
+  TOPIC_ATTRIBUTE_INVALID: {
+    says: 'a topic cannot have this attribute, or not with this value, or not any more',
+    hint: 'write `+name=value` to set and `-name` to remove; `queue.type` and `cleanup.policy` are set at creation only',
+    retryable: false
+  },
+  GROUP_UNKNOWN: {
+    says: 'the group does not exist here',
+    hint: 'create it, or turn on `autoCreateSubscriptionGroup`; see the details for the name',
+    retryable: false
+  },
+  GROUP_NAME_INVALID: {
+    says: 'the group name is empty, too long, or has a character other than letters, digits, `_`, `-`, `%` and `|`',
+    hint: 'rename the group',
+    retryable: false
+  },
+  PERMISSION_DENIED: {
+    says: 'this is not permitted',
+    hint: 'the details name what is missing: a permission of the broker, the topic or the group',
+    retryable: false
+  },
+  OFFSET_UNKNOWN: {
+    says: 'the group has no offset for this queue',
+    hint: 'the client decides where to start (its consume-from-where policy)',
+    retryable: false
+  },
+  CONSUMER_OFFLINE: {
+    says: 'no consumer of the group is connected',
+    hint: 'start a consumer of the group first',
+    retryable: true
+  },
+  CONFIG_INVALID: {
+    says: 'the configuration has an unknown key or a value that its key cannot have',
+    hint: 'the details name the key; `varve config explain` lists all of them',
+    retryable: false
+  },
+  CONFIG_FILE_DAMAGED: {
+    says: 'a file of `config/` cannot be read, and neither can its backup',
+    hint: 'restore one of the two, or move both away to start without what they held',
+    retryable: false
+  },
+
   // Filters.
   FILTER_INVALID: {
-    says: "parse the consumer's subscription failed: the filter is not SQL92 as RocketMQ knows it",
+    says: "parse the consumer's subscription failed: the filter is neither tags nor SQL92 as RocketMQ knows them",
     hint: 'the details tell the position, counted from 1, and what is wrong there',
     retryable: false
   },

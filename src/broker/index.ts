@@ -1,3 +1,69 @@
-/** What a broker does with what the store holds; the same whatever protocol asks for it. */
+/** The broker: topics, groups, offsets and clients over a store, whatever the protocol. */
+
+export type { ClientLink } from './client-link.ts'
+export { ClientRegistry, type ConsumerEvent, type HeartbeatOutcome } from './clients.ts'
+export {
+  brokerConfig,
+  type ConfigExplanation,
+  type ConfigLayer,
+  Configuration,
+  parseBrokerConf,
+  resolveConfig
+} from './config.ts'
+export { ConfigFile, type SaveFile, saveHere } from './config-file.ts'
+export { BROKER_KEYS, type BrokerConfig, type BrokerKey, type ConfigEffect, type ConfigKey } from './config-keys.ts'
+export { storeOptionsOf } from './config-store-options.ts'
+export { ConsumerGroup, type Member } from './consumer-group.ts'
+export { type DataVersion, isSameVersion, readVersion } from './data-version.ts'
+export { type GroupConfig, groupConfig, groupConfigJson, readGroupConfig } from './group-config.ts'
+export { FORBIDDEN_READ_BIT, type GroupChange, GroupTable, TRANSACTION_GROUP } from './groups.ts'
+export {
+  BROADCASTING,
+  CLUSTERING,
+  CONSUME_ACTIVELY,
+  CONSUME_PASSIVELY,
+  type ConsumerOfClient,
+  type Heartbeat,
+  readHeartbeat
+} from './heartbeat.ts'
+export {
+  checkGroup,
+  checkTopic,
+  DEAD_LETTER_TOPIC_PREFIX,
+  deadLetterTopicOf,
+  isDeadLetterTopic,
+  isRetryTopic,
+  RETRY_TOPIC_PREFIX,
+  retryTopicOf,
+  TEMPLATE_TOPIC,
+  TOOLS_GROUP
+} from './names.ts'
+export { OffsetRequests, type OffsetReset, type QueueFacts } from './offset-requests.ts'
+export { ConsumerOffsets, type QueueOfGroup } from './offsets.ts'
+export { parseProperties, printProperties } from './properties-text.ts'
+export { type LockedQueue, QueueLocks } from './queue-locks.ts'
 export { ExpressionCache } from './sql/expression-cache.ts'
 export { SqlFilter } from './sql/sql-filter.ts'
+export {
+  ALL_TAGS,
+  parseSubscription,
+  readSubscription,
+  SQL_EXPRESSION,
+  type Subscription,
+  subscriptionJson,
+  TAG_EXPRESSION
+} from './subscription.ts'
+export { isClosedToClients, replyTopicOf, reviveTopicOf } from './system-topics.ts'
+export { type AttributeChange, attributeChange, parseAttributeChanges } from './topic-attributes.ts'
+export {
+  isReadable,
+  isWritable,
+  PERM,
+  PERM_READ_WRITE,
+  readTopicConfig,
+  TOPIC_SYS_FLAG,
+  type TopicConfig,
+  topicConfig,
+  topicConfigJson
+} from './topic-config.ts'
+export { type AutoCreation, type TableSurroundings, type TopicChange, TopicTable } from './topics.ts'

@@ -9,6 +9,7 @@ import { MiB, unreachable } from '../base/index.ts'
 import type { Files } from './files.ts'
 import { type IndexRequest, indexLog } from './index-log.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
+import { replaceFile } from './replace-file.ts'
 import { hashSegment, Seals, saveQueueTable } from './sidecar.ts'
 import { performVerifyTask, type VerifyResult, type VerifyTask } from './verify.ts'
 import type { ColdRange, FetchedRange } from './warmth.ts'
@@ -40,6 +41,8 @@ export type Job =
   | { readonly type: 'verify'; readonly verify: VerifyTask }
   /** Gives the blocks back at once, even while somebody has the file mapped, and removes it. */
   | { readonly type: 'discard'; readonly path: string }
+  /** Durably; the content before it stays as `.bak`. */
+  | { readonly type: 'replace'; readonly path: string; readonly content: Uint8Array }
 
 export interface JobResults {
   scan: SegmentScan
@@ -50,6 +53,7 @@ export interface JobResults {
   copy: undefined
   verify: VerifyResult
   discard: undefined
+  replace: undefined
 }
 
 export type RunJob = <T extends Job['type']>(job: Extract<Job, { type: T }>) => Promise<JobResults[T]>
@@ -74,6 +78,8 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
       return performVerifyTask(files, job.verify)
     case 'discard':
       return discard(files, job.path)
+    case 'replace':
+      return replaceFile(files, job.path, job.content) as undefined
     default:
       return unreachable(job)
   }

@@ -1,0 +1,166 @@
+/**
+ * Keys of `broker.conf` that Apache RocketMQ 5.3 to 5.5 knows and that have no effect here: thread pools, features that are not
+ * built, other storage engines. A file with them is accepted, with a note. By the class that holds them there; the value is
+ * their default there, which administrators are shown.
+ *
+ * Not here: the keys that act (config-keys.ts).
+ */
+
+const NAMES_AND_DEFAULTS = `
+# BrokerConfig
+accountStatsEnable=true accountStatsPrintZeroValues=true ackMessageThreadPoolNums=16 ackThreadPoolQueueCapacity=100000
+aclEnable=false adminBrokerThreadPoolNums=16 adminBrokerThreadPoolQueueCapacity=10000
+allowRecallWhenBrokerNotWriteable=true appendAckAsync=false appendCkAsync=false asyncSendEnable=true
+autoDeleteUnusedStats=true broadcastOffsetExpireMaxSecond=300 broadcastOffsetExpireSecond=120 brokerConfigPath=
+brokerElectionPriority=2147483647 brokerHeartbeatInterval=1000 brokerNotActiveTimeoutMillis=10000
+cgColdReadThreshold=3145728 checkSyncStateSetPeriod=5000 cleanOfflineBrokerInterval=30000
+clientManagerThreadPoolQueueCapacity=1000000 clientManageThreadPoolNums=32 coldCtrStrategyEnable=false
+commercialBaseCount=1 commercialSizePerMsg=4096 compatibleWithOldNameSrv=true compressedRegister=false
+configManagerVersion=v1 consumerManagerThreadPoolQueueCapacity=1000000 consumerManageThreadPoolNums=32 controllerAddr=
+controllerHeartBeatTimeoutMills=10000 defaultMessageRequestMode=PULL defaultPopShareQueueNum=-1
+delayOffsetUpdateVersionStep=200 enableBroadcastOffsetStore=true enableCalcFilterBitMap=false
+enableConnectionMetrics=true enableControllerMode=false enableFastChannelEventProcess=false
+enableLagAndDlqMetrics=true enableLiteEventMode=true enableLitePopLog=false enableLmqStats=false
+enableMessageStoreMetrics=true enableNetWorkFlowControl=false enableNotifyAfterPopOrderLockRelease=true
+enableNotifyBeforePopCalculateLag=true enablePopBatchAck=false enablePopBufferMerge=false enablePopLog=false
+enablePopMessageThreshold=false enablePopMetrics=true enableRemoteEscape=false enableRemotingMetrics=true
+enableRequestMetrics=true enableRetryTopicV2=false enableSingleTopicRegister=false enableSkipLongAwaitingAck=false
+enableSlaveActingMaster=false enableSplitMetadata=true enableSplitRegistration=false enableStatsMetrics=true
+enableTransactionMetrics=true endTransactionPoolQueueCapacity=100000 endTransactionThreadPoolNums=
+estimateAccumulation=true expectConsumerNumUseFilter=32 fetchControllerAddrByDnsLookup=false
+fetchNamesrvAddrByAddressServer=false fetchNameSrvAddrByDnsLookup=false fetchNamesrvAddrInterval=10000
+filterDataCleanTimeSpan=86400000 flushConsumerOffsetHistoryInterval=60000 forceRegister=true forwardTimeout=3000
+globalColdReadThreshold=104857600 heartbeatThreadPoolNums= heartbeatThreadPoolQueueCapacity=50000 highSpeedMode=false
+initPopOffsetByCheckMsgInMem=true isolateLogEnable=false liteEventCheckInterval=10000
+liteEventFullDispatchDelayTime=10000 liteEventFullDispatchDelayTimeForWildcardGroup=10000
+liteLagCountMetricsEnable=false liteLagLatencyCollectEnable=false liteLagLatencyMetricsEnable=false
+liteLagLatencyTopK=50 litePullMessageEnable=true litePullMessageThreadPoolNums= litePullThreadPoolQueueCapacity=100000
+liteSubscriptionCheckInterval=120000 liteSubscriptionCheckTimeoutMills=180000 liteTtlCheckInterval=120000
+loadBalancePollNameServerInterval=30000 loadBalanceProcessorThreadPoolNums=32
+loadBalanceThreadPoolQueueCapacity=100000 lockInStrictMode=false maxClientEventCount=100 maxErrorRateOfBloomFilter=20
+maxLiteSubscriptionCount=100000 maxMessageFilterNumForNotification=64 maxPopPollingSize=100000
+maxStatsIdleTimeInMinutes=-1 messageStorePlugIn= metricGrpcExporterIntervalInMills=60000
+metricGrpcExporterTimeOutInMills=3000 metricLoggingExporterIntervalInMills=10000 metricsExportBatchMaxDataPoints=1000
+metricsExporterType=DISABLE metricsGrpcExporterHeader= metricsGrpcExporterTarget= metricsInDelta=false metricsLabel=
+metricsOtelCardinalityLimit=50000 metricsPromExporterHost= metricsPromExporterPort=5557 minLiteTTl=900000
+persistConsumerOffsetIncrementally=false popCkMaxBufferSize=200000 popCkOffsetMaxQueueSize=20000
+popCkStayBufferTime=10000 popCkStayBufferTimeOut=3000 popConsumerFSServiceInit=true popConsumerKVServiceEnable=false
+popConsumerKVServiceInit=false popConsumerKVServiceLog=false popFromRetryProbability=20
+popFromRetryProbabilityForPriority=0 popInflightMessageThreshold=10000 popLongPollingForceNotifyInterval=800
+popPollingMapExpireTimeSeconds=600 popPollingMapSize=100000 popPollingSize=1024
+popResponseReturnActualRetryTopic=false popReviveConcurrency=32 popReviveMaxAttemptTimes=16
+popReviveMaxReturnSizePerRead=16384 popReviveSkipIfGroupAbsent=true printChannelGroups=false
+printChannelGroupsMinNum=5 priorityOrderAsc=true processReplyMessageThreadPoolNums= pullMessageThreadPoolNums=
+putMessageFutureThreadPoolNums= putThreadPoolQueueCapacity=10000 queryMessageThreadPoolNums=
+queryThreadPoolQueueCapacity=20000 recallMessageEnable=false recoverConcurrently=false recoverThreadPoolNums=32
+replyThreadPoolQueueCapacity=10000 retrieveMessageFromPopRetryTopicV1=true reviveAckWaitMs=180000 reviveInterval=1000
+reviveMaxSlow=3 reviveScanTime=10000 rocketmqHome= sendHeartbeatTimeoutMillis=1000 sendMessageThreadPoolNums=
+serverLoadBalancerEnable=true skipPreOnline=false skipWhenCKRePutReachMaxTimes=false splitMetadataSize=2000
+splitRegistrationSize=800 storeReplyMessageEnable=true subscriptionExpiredTimeout=600000
+syncBrokerMemberGroupPeriod=1000 syncBrokerMetadataPeriod=5000 syncControllerMetadataPeriod=10000
+transactionCheckInterval=30000 transactionCheckMax=15 transactionCheckRocksdbCoreThreads=2
+transactionCheckRocksdbMaxThreads=5 transactionCheckRocksdbQueueCapacity=2000 transactionMetricFlushInterval=10000
+transactionOpBatchInterval=3000 transactionOpMsgMaxSize=4096 transactionTimeOut=6000 transferMsgByHeap=true
+updateNameServerAddrPeriod=120000 useMessageFilterForNotification=true usePIDColdCtrStrategy=true
+useSeparateRetryQueue=false useSingleRocksDBForAllConfigs=false useStaticSubscription=false
+waitTimeMillsInAckQueue=3000 waitTimeMillsInAdminBrokerQueue=5000 waitTimeMillsInHeartbeatQueue=31000
+waitTimeMillsInLitePullQueue=5000 waitTimeMillsInPullQueue=5000 waitTimeMillsInTransactionQueue=3000
+# MessageStoreConfig
+accessMessageInMemoryHotRatio=26 allAckInSyncStateSet=false appendTopicForTimerDeleteKey=false asyncLearner=false
+autoMessageVersionOnTopicLen=true batchDispatchRequestThreadPoolNums=16 bitMapLengthConsumeQueueExt=64
+bottomMostCompressionTypeForConsumeQueueStore=zstd checkCommitLogOffsetOnRecover=false checkCRCOnRecover=true
+cleanRocksDBDirtyCQIntervalMin=60 cleanSwapedMapInterval=300000 coldDataFlowControlEnable=false
+coldDataScanEnable=false combineAssignOffsetCQType=default combineCQEnableCheckSelf=false
+combineCQLoadingCQTypes=default;defaultRocksDB combineCQMaxExtraSearchCommitLogFiles=3 combineCQPreferCQType=default
+combineCQUseRocksdbForLmq=false commitCommitLogLeastPages=4 commitCommitLogThoroughInterval=200
+commitIntervalCommitLog=200 commitLogForceSwapMapInterval=43200000 commitLogRecoverMaxNum=10
+commitLogSwapMapInterval=3600000 commitLogSwapMapReserveFileNum=100 compactionCqMappedFileSize=10485760
+compactionMappedFileSize=104857600 compactionScheduleInternal=900000 compactionThreadNum=6
+correctLogicMinOffsetForceInterval=300000 correctLogicMinOffsetSleepInterval=1 dataReadAheadEnable=true
+debugLockEnable=false deleteCommitLogFilesInterval=100 deleteConsumeQueueFilesInterval=100 deleteFileBatchMax=10
+destroyMapedFileIntervalForcibly=120000 disappearTimeAfterStart=-1 diskFallRecorded=true dispatchCqCacheNum=4096
+dispatchCqThreads=10 dispatchFromSenderThread=false dLegerGroup= dLegerPeers= dLegerSelfId= duplicationEnable=false
+enableAcceleratedRecovery=false enableAsyncReput=true enableAutoInSyncReplicas=false enableBatchPush=false
+enableBuildConsumeQueueConcurrently=false enableCleanExpiredOffset=false enableCompaction=true
+enableConsumeQueueExt=false enableDLegerCommitLog=false enableLmq=false enableLmqQuota=false
+enableLogConsumeQueueRepeatedlyBuildWhenRecover=false enableMultiDispatch=false enableRocksDBLog=false
+enableRunningFlagsInFlush=false enableScheduleAsyncDeliver=false enableScheduleMessageStats=true
+fastFailIfNoBufferInStorePool=false flushCommitLogTimed=true flushConsumeQueueLeastPages=2
+flushConsumeQueueThoroughInterval=60000 flushDelayOffsetInterval=10000 flushIntervalConsumeQueue=1000
+flushLeastPagesWhenWarmMapedFile=4096 forceVerifyPropCRC=false haFlowControlEnable=false haHousekeepingInterval=20000
+haMasterAddress= haMaxGapNotInSync=268435456 haMaxTimeSlaveNotCatchup=15000 haSendHeartbeatInterval=5000
+haTransferBatchSize=32768 indexFileReadEnable=true indexFileWriteEnable=true indexRocksDBEnable=false inSyncReplicas=1
+iteratorWhenUseRocksdbConsumeQueue=true logicalDiskSpaceCleanForciblyThreshold=0.8
+logicQueueForceSwapMapInterval=43200000 logicQueueSwapMapInterval=3600000 logicQueueSwapMapReserveFileNum=20
+mappedFileSizeConsumeQueueExt=50331648 mappedFileSizeTimerLog=104857600 mappedFileSwapEnable=true
+mapperFileSizeBatchConsumeQueue=13800000 maxAsyncPutMessageRequests=5000 maxBatchDeleteFilesNum=50
+maxChecksumRange=1073741824 maxConsumeQueueScan=20000 maxHaTransferByteInSecond=104857600 maxLmqConsumeQueueNum=20000
+maxOffsetMapSize=104857600 maxRecoveryCommitlogFiles=30 maxRocksDBIndexQueryDays=7 maxSlaveResendLength=268435456
+maxTopicLength=127 memTableFlushIntervalMs=3600000 messageIndexSafe=false minInSyncReplicas=1 offsetCheckInSlave=false
+preferredLeaderId= putConsumeQueueDataByFileChannel=true putMessageTimeout=8000 putMsgIndexHightWater=600000
+readOnlyCommitLogStorePaths= readUnCommitted=false realTimePersistRocksDBConfig=true recheckReputOffsetFromCq=false
+redeleteHangedFileInterval=120000 replicasPerDiskPartition=1 rocksdbCompressionType=lz4
+rocksdbCQDoubleWriteEnable=false rocksdbFlushWalFrequency=1024 rocksdbWalFileRollingThreshold=1073741824
+sampleCountThreshold=5000 sampleSteps=32 scheduleAsyncDeliverMaxPendingLimit=2000
+scheduleAsyncDeliverMaxResendNum2Blocked=3 searchBcqByCacheEnable=true sharedByteBufferNum=16 slaveTimeout=3000
+spinLockCollisionRetreatOptimalDegree=1000 statRocksDBCQIntervalSec=10 storePathBrokerIdentity= storePathCommitLog=
+storePathDLedgerCommitLog= storePathEpochFile= storeType=default syncFromLastFile=false
+syncMasterFlushOffsetWhenStartup=false timerColdDataCheckIntervalMs=60000 timerCongestNumEachSlot=2147483647
+timerEnableCheckMetrics=true timerEnableRetryUntilSuccess=false timerFlushIntervalMs=1000 timerGetMessageThreadNum=3
+timerInterceptDelayLevel=false timerMaxDelaySec=259200 timerMetricSmallThreshold=1000000 timerPrecisionMs=1000
+timerProgressLogIntervalMs=10000 timerPutMessageThreadNum=3 timerRecallToTimelineEnable=true
+timerRecallToTimeWheelEnable=true timerReputServiceCorePoolSize=6 timerReputServiceMaxPoolSize=6
+timerReputServiceQueueCapacity=10000 timerRocksDBEnable=false timerRocksDBPrecisionMs=1000
+timerRocksDBRollIntervalHours=1 timerRocksDBRollMaxTps=8000.0 timerRocksDBRollRangeHours=2 timerRocksDBStopScan=false
+timerRocksDBTimeExpiredMaxTps=200000.0 timerRollWindowSlot=172800 timerSkipUnknownError=false timerStopEnqueue=false
+timerWheelSnapshotFlush=false timerWheelSnapshotIntervalMs=10000 topicQueueLockNum=32 totalReplicas=1
+transientStorePoolEnable=false transientStorePoolSize=5 transRocksDBEnable=false transWriteOriginTransHalfEnable=true
+travelCqFileNumWhenGetMessage=1 useABSLock=false useReentrantLockWhenPutMessage=true
+useSeparateStorePathForRocksdbCQ=false wakeCommitWhenPutMessage=true wakeFlushWhenPutMessage=false
+warmMapedFileEnable=false writeWithoutMmap=false
+# NettyServerConfig
+enableShutdownGracefully=false serverAsyncSemaphoreValue=64 serverCallbackExecutorThreads=0
+serverNettyWorkerGroupEnable=true serverOnewaySemaphoreValue=256 serverPooledByteBufAllocatorEnable=true
+serverSelectorThreads=3 serverSocketBacklog=1024 serverSocketRcvBufSize=0 serverSocketSndBufSize=0
+serverWorkerThreads=8 shutdownWaitTimeSeconds=30 useEpollNativeSelector=false writeBufferHighWaterMark=0
+writeBufferLowWaterMark=0
+# NettyClientConfig
+channelNotActiveInterval=60000 clientAsyncSemaphoreValue=65535 clientCallbackExecutorThreads=
+clientChannelMaxIdleTimeSeconds=120 clientCloseSocketIfTimeout=true clientOnewaySemaphoreValue=65535
+clientPooledByteBufAllocatorEnable=false clientSocketRcvBufSize=0 clientSocketSndBufSize=0 clientWorkerThreads=4
+connectTimeoutMillis=3000 disableCallbackExecutor=false disableNettyWorkerGroup=false enableReconnectForGoAway=true
+maxReconnectIntervalTimeSeconds=60 socksProxyConfig={} useTLS=false
+# AuthConfig
+aclCacheExpiredSecond=600 aclCacheMaxNum=1000 aclCacheRefreshSecond=60 authConfigPath= authenticationEnabled=false
+authenticationMetadataProvider= authenticationProvider= authenticationStrategy= authenticationWhitelist=
+authorizationEnabled=false authorizationMetadataProvider= authorizationProvider= authorizationStrategy=
+authorizationWhitelist= clusterName= configName= initAuthenticationUser= innerClientAuthenticationCredentials=
+migrateAuthFromV1Enabled=false statefulAuthenticationCacheExpiredSecond=60 statefulAuthenticationCacheMaxNum=10000
+statefulAuthorizationCacheExpiredSecond=60 statefulAuthorizationCacheMaxNum=10000 userCacheExpiredSecond=600
+userCacheMaxNum=1000 userCacheRefreshSecond=60
+`
+
+/**
+ * Values that Varve must not pass over: whoever sets them would believe in a protection or a file format that is not there.
+ */
+export const UNSUPPORTED_VALUES: ReadonlyMap<string, RegExp> = new Map([
+  ['aclEnable', /^true$/i],
+  ['authenticationEnabled', /^true$/i],
+  ['authorizationEnabled', /^true$/i],
+  ['enableControllerMode', /^true$/i],
+  ['enableDLegerCommitLog', /^true$/i],
+  ['storeType', /^(?!default$)./],
+  ['configManagerVersion', /^(?!v1$)./i]
+])
+
+/** By name, the default as text. */
+export const IDLE_KEYS: ReadonlyMap<string, string> = new Map(
+  NAMES_AND_DEFAULTS.split('\n')
+    .filter(line => !line.startsWith('#'))
+    .flatMap(line => line.split(' '))
+    .filter(item => item !== '')
+    .map((item): [string, string] => {
+      const equals = item.indexOf('=')
+      return [item.slice(0, equals), item.slice(equals + 1)]
+    })
+)
