@@ -2,6 +2,7 @@
 import { BATCH_ITEM_HEAD, BATCH_ITEM_REST } from './batch.ts'
 import { CHECKPOINT, CHECKPOINT_FILE_BYTES } from './checkpoint.ts'
 import { BATCH_QUEUE_ENTRY, CONSUME_QUEUE_ENTRY, CONSUME_QUEUE_EXT_UNIT } from './consume-queue-entry.ts'
+import { BINARY_HEADER, FRAME_HEAD } from './frame.ts'
 import { INDEX_HEADER, INDEX_ITEM, INDEX_SLOT_BYTES } from './index-file.ts'
 import type { Layout } from './layout.ts'
 import { BLANK_RESERVE_BYTES, RECORD_HEAD, RECORD_MIDDLE, RECORD_REST, SYS_FLAG, TOPIC_BYTES_MAX_V1 } from './record.ts'
@@ -42,7 +43,8 @@ _physical offset_ is a byte position in the whole commit log, a _queue offset_ t
     section('checkpoint', `One page of ${bytes(CHECKPOINT_FILE_BYTES)}; the rest is zero.`, tableOf(CHECKPOINT)),
     timer(),
     batch(),
-    sidecar()
+    sidecar(),
+    frame()
   ].join('\n\n')}\n`
 }
 
@@ -187,6 +189,18 @@ counts. Magic \`${hex(STATE_MAGIC)}\`. After these numbers come the boot id and 
     '### `varve/damage`',
     `One line for each range of the log that is known to be damaged: CRC-32 in eight hexadecimal digits, a space, JSON with
 \`from\`, \`until\` and \`reason\`.`
+  )
+}
+
+function frame(): string {
+  return section(
+    'Frame of the remoting protocol',
+    'Not in a file, but on the wire between clients, brokers and name servers. The header follows, then the body.',
+    tableOf(FRAME_HEAD),
+    '### Binary header',
+    `It begins as below. Then come the remark and all fields together, each after an int32 with its size in bytes. A field is
+an int16 with the size of its name, the name, an int32 with the size of its value, the value.`,
+    tableOf(BINARY_HEADER)
   )
 }
 

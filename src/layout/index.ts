@@ -13,6 +13,16 @@ export {
 } from './consume-queue-entry.ts'
 export { DecodedRecord, decodeRecord } from './decoded-record.ts'
 export { formatDocument } from './format-document.ts'
+export {
+  BINARY_HEADER,
+  FLAG_ONEWAY,
+  FLAG_RESPONSE,
+  FRAME_HEAD,
+  FRAME_LENGTH_BYTES,
+  HEADER_BINARY,
+  HEADER_BYTES_MASK,
+  HEADER_JSON
+} from './frame.ts'
 export { type Host, hostToBytes, readHost } from './hosts.ts'
 export {
   INDEX_HEADER,
@@ -29,7 +39,7 @@ export {
 } from './index-file.ts'
 export { javaHash, javaHashOfBytes } from './java-hash.ts'
 export { type JavaJson, parseJavaJson, printJavaJson } from './java-json.ts'
-export { type Field, getInt53, int16, int32, int53, type Layout, layout, setInt53 } from './layout.ts'
+export { type Field, getInt53, int8, int16, int32, int53, type Layout, layout, setInt53 } from './layout.ts'
 export { decodeMessageId, encodeMessageId } from './message-id.ts'
 export {
   checkPropertiesSize,

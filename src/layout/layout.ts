@@ -30,6 +30,14 @@ export function setInt53(view: DataView, at: number, value: number): void {
   view.setInt32(at + 4, value) // Keeps the value modulo 2^32, which is the low half, also of a negative number.
 }
 
+export const int8 = (meaning: string): Field => ({
+  type: 'int8',
+  sizeBytes: 1,
+  meaning,
+  get: (view, at) => view.getInt8(at),
+  set: (view, at, value) => view.setInt8(at, value)
+})
+
 export const int16 = (meaning: string): Field => ({
   type: 'int16',
   sizeBytes: 2,

@@ -1,4 +1,5 @@
 /** Wire protocols: bytes to values and back, and the connections that carry them. */
+export { connectRemoting } from './remoting/caller.ts'
 export { REQUEST, RESPONSE, requestName, responseName } from './remoting/codes.ts'
 export type {
   BodyRoom,
@@ -12,6 +13,7 @@ export type {
 } from './remoting/connection-api.ts'
 export { type FieldName, field } from './remoting/field.ts'
 export { REMOTING_LIMITS, type RemotingLimits } from './remoting/limits.ts'
+export { listenRemoting } from './remoting/listener.ts'
 export type {
   ConnectOptions,
   ListenOptions,
@@ -19,7 +21,7 @@ export type {
   RemotingListener,
   RequestHandler
 } from './remoting/listener-api.ts'
-export type { SendFields } from './remoting/send-fields.ts'
+export { readSend, type SendFields } from './remoting/send-fields.ts'
 export {
   OWN_VERSION,
   VERSION_CONSUMER_STATUS,

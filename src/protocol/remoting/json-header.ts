@@ -1,0 +1,252 @@
+/**
+ * Reads a header in JSON: one pass over its bytes, no strings, no objects.
+ *
+ *   {"code":310,"extFields":{"a":"group","b":"topic"},"flag":0,"language":"JAVA","opaque":7,"version":479}
+ *
+ * Liberal in what standard JSON allows: any order of keys, white space, escapes anywhere, keys that nobody knows, fields
+ * that are numbers or nested values (they count as their text). The cost is linear in the bytes whatever they are.
+ *
+ * Not here: what a field means; undoing escapes in values (field-table.ts).
+ */
+import { encodeText, readText } from '../../layout/index.ts'
+import { isSame } from './field-table.ts'
+import { type HeaderFault, type HeaderParts, MALFORMED, TOO_MANY_FIELDS } from './header-parts.ts'
+import { endOfText, textHasEscapes, unescapeInPlace } from './json-text.ts'
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const MINUS = 0x2d
+const DIGIT_0 = 0x30
+const DIGIT_9 = 0x39
+const COLON = 0x3a
+const BRACKET_OPEN = 0x5b
+const BRACKET_CLOSE = 0x5d
+const LETTER_N = 0x6e
+const BRACE_OPEN = 0x7b
+const BRACE_CLOSE = 0x7d
+const SPACE = 0x20
+/** Stands for the end of the header: no byte of JSON has this value. */
+const END = 0
+
+const CODE = encodeText('code')
+const FLAG = encodeText('flag')
+const OPAQUE = encodeText('opaque')
+const REMARK = encodeText('remark')
+const VERSION = encodeText('version')
+const LANGUAGE = encodeText('language')
+const EXT_FIELDS = encodeText('extFields')
+const NULL = encodeText('null')
+
+/** Fills `parts` from `bytes` in `[from, until)`. Undefined if the header can be read. */
+export function readJsonHeader(
+  bytes: Uint8Array,
+  from: number,
+  until: number,
+  parts: HeaderParts,
+  fieldCountMax: number
+): HeaderFault | undefined {
+  let at = skipSpace(bytes, from, until)
+  if (peek(bytes, at, until) !== BRACE_OPEN) return MALFORMED
+  at = skipSpace(bytes, at + 1, until)
+  if (peek(bytes, at, until) === BRACE_CLOSE) return atEnd(bytes, at + 1, until)
+
+  for (;;) {
+    if (peek(bytes, at, until) !== QUOTE) return MALFORMED
+    const keyFrom = at + 1
+    const keyEnd = endOfText(bytes, keyFrom, until)
+    if (keyEnd === -1) return MALFORMED
+    const keyUntil = textHasEscapes ? unescapeInPlace(bytes, keyFrom, keyEnd) : keyEnd
+    at = skipSpace(bytes, keyEnd + 1, until)
+    if (peek(bytes, at, until) !== COLON) return MALFORMED
+    at = readMember(bytes, keyFrom, keyUntil, skipSpace(bytes, at + 1, until), until, parts, fieldCountMax)
+    if (at < 0) return at === -1 ? MALFORMED : TOO_MANY_FIELDS
+
+    at = skipSpace(bytes, at, until)
+    const next = peek(bytes, at, until)
+    if (next === BRACE_CLOSE) return atEnd(bytes, at + 1, until)
+    if (next !== COMMA) return MALFORMED
+    at = skipSpace(bytes, at + 1, until)
+  }
+}
+
+/** Position after the value, -1 if it is malformed, -2 for too many fields. */
+function readMember(
+  bytes: Uint8Array,
+  keyFrom: number,
+  keyUntil: number,
+  at: number,
+  until: number,
+  parts: HeaderParts,
+  fieldCountMax: number
+): number {
+  switch (keyUntil - keyFrom) {
+    case CODE.length: // And of `flag`.
+      if (isSame(bytes, keyFrom, CODE)) {
+        at = readInteger(bytes, at, until)
+        parts.code = integer
+        return at
+      }
+      if (!isSame(bytes, keyFrom, FLAG)) break
+      at = readInteger(bytes, at, until)
+      parts.flag = integer | 0
+      return at
+    case OPAQUE.length: // And of `remark`.
+      if (isSame(bytes, keyFrom, OPAQUE)) {
+        at = readInteger(bytes, at, until)
+        parts.opaque = integer
+        return at
+      }
+      if (isSame(bytes, keyFrom, REMARK)) return readRemark(bytes, at, until, parts)
+      break
+    case VERSION.length:
+      if (!isSame(bytes, keyFrom, VERSION)) break
+      at = readInteger(bytes, at, until)
+      parts.version = integer
+      return at
+    case LANGUAGE.length:
+      if (isSame(bytes, keyFrom, LANGUAGE)) return readLanguage(bytes, at, until, parts)
+      break
+    case EXT_FIELDS.length:
+      if (isSame(bytes, keyFrom, EXT_FIELDS)) return readFields(bytes, at, until, parts, fieldCountMax)
+      break
+  }
+  return endOfValue(bytes, at, until)
+}
+
+function readFields(bytes: Uint8Array, at: number, until: number, parts: HeaderParts, countMax: number): number {
+  if (peek(bytes, at, until) !== BRACE_OPEN) return endOfNull(bytes, at, until)
+  const { fields } = parts
+  at = skipSpace(bytes, at + 1, until)
+  if (peek(bytes, at, until) === BRACE_CLOSE) return at + 1
+
+  for (;;) {
+    if (peek(bytes, at, until) !== QUOTE) return -1
+    const keyEnd = endOfText(bytes, at + 1, until)
+    if (keyEnd === -1) return -1
+    if (fields.count === countMax) return -2
+    fields.add(at + 1, keyEnd, textHasEscapes)
+    at = skipSpace(bytes, keyEnd + 1, until)
+    if (peek(bytes, at, until) !== COLON) return -1
+
+    at = skipSpace(bytes, at + 1, until)
+    const first = peek(bytes, at, until)
+    if (first === QUOTE) {
+      const end = endOfText(bytes, at + 1, until)
+      if (end === -1) return -1
+      fields.setValue(at + 1, end, textHasEscapes)
+      at = end + 1
+    } else {
+      const end = endOfValue(bytes, at, until)
+      if (end === -1) return -1
+      if (first !== LETTER_N) fields.setValue(at, end, false)
+      at = end
+    }
+
+    at = skipSpace(bytes, at, until)
+    const next = peek(bytes, at, until)
+    if (next === BRACE_CLOSE) return at + 1
+    if (next !== COMMA) return -1
+    at = skipSpace(bytes, at + 1, until)
+  }
+}
+
+function readRemark(bytes: Uint8Array, at: number, until: number, parts: HeaderParts): number {
+  if (peek(bytes, at, until) !== QUOTE) return endOfNull(bytes, at, until)
+  const end = endOfText(bytes, at + 1, until)
+  if (end === -1) return -1
+  parts.hasRemark = true
+  parts.remarkFrom = at + 1
+  parts.remarkUntil = end
+  parts.remarkEscaped = textHasEscapes
+  return end + 1
+}
+
+function readLanguage(bytes: Uint8Array, at: number, until: number, parts: HeaderParts): number {
+  if (peek(bytes, at, until) !== QUOTE) return endOfValue(bytes, at, until)
+  const end = endOfText(bytes, at + 1, until)
+  if (end === -1) return -1
+  parts.languageFrom = at + 1
+  parts.languageUntil = end
+  return end + 1
+}
+
+/** What `readInteger` has read; 0 for null. */
+let integer = 0
+
+/** An integer within ±2^53, in quotes or not. Position after it, or -1. */
+function readInteger(bytes: Uint8Array, at: number, until: number): number {
+  integer = 0
+  if (peek(bytes, at, until) === LETTER_N) return endOfNull(bytes, at, until)
+  const isQuoted = peek(bytes, at, until) === QUOTE
+  if (isQuoted) at++
+  const isNegative = peek(bytes, at, until) === MINUS
+  if (isNegative) at++
+  const from = at
+  let value = 0
+  for (; at < until; at++) {
+    const digit = bytes[at]!
+    if (digit < DIGIT_0 || digit > DIGIT_9) break
+    value = value * 10 + (digit - DIGIT_0)
+  }
+  if (at === from || value > Number.MAX_SAFE_INTEGER) return -1
+  integer = isNegative ? -value : value
+  if (!isQuoted) return at
+  return peek(bytes, at, until) === QUOTE ? at + 1 : -1
+}
+
+function endOfNull(bytes: Uint8Array, at: number, until: number): number {
+  return at + NULL.length <= until && isSame(bytes, at, NULL) ? at + NULL.length : -1
+}
+
+/** Position after any value. Of a nested one only brackets and texts are looked at: nobody reads it. */
+function endOfValue(bytes: Uint8Array, at: number, until: number): number {
+  const first = peek(bytes, at, until)
+  if (first === QUOTE) {
+    const end = endOfText(bytes, at + 1, until)
+    return end === -1 ? -1 : end + 1
+  }
+  if (first === BRACE_OPEN || first === BRACKET_OPEN) return endOfNested(bytes, at, until)
+  const from = at
+  while (at < until && !endsWord(bytes[at]!)) at++
+  return at === from || !isWord(readText(bytes, from, at)) ? -1 : at
+}
+
+function endOfNested(bytes: Uint8Array, at: number, until: number): number {
+  let depth = 0
+  while (at < until) {
+    const byte = bytes[at]!
+    if (byte === QUOTE) {
+      at = endOfText(bytes, at + 1, until)
+      if (at === -1) return -1
+    } else if (byte === BRACE_OPEN || byte === BRACKET_OPEN) depth++
+    else if ((byte === BRACE_CLOSE || byte === BRACKET_CLOSE) && --depth === 0) return at + 1
+    at++
+  }
+  return -1
+}
+
+function endsWord(byte: number): boolean {
+  return byte <= SPACE || byte === COMMA || byte === BRACE_CLOSE || byte === BRACKET_CLOSE
+}
+
+function isWord(text: string): boolean {
+  return text === 'true' || text === 'false' || text === 'null' || NUMBER.test(text)
+}
+const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/
+
+function atEnd(bytes: Uint8Array, at: number, until: number): HeaderFault | undefined {
+  return skipSpace(bytes, at, until) === until ? undefined : MALFORMED
+}
+
+function skipSpace(bytes: Uint8Array, at: number, until: number): number {
+  while (at < until) {
+    const byte = bytes[at]!
+    if (byte > SPACE || (byte !== SPACE && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) return at
+    at++
+  }
+  return at
+}
+
+function peek(bytes: Uint8Array, at: number, until: number): number {
+  return at < until ? bytes[at]! : END
+}

@@ -1,0 +1,105 @@
+/**
+ * What one connection has still to send: frames are written into a buffer, and the buffer goes to the socket in one piece
+ * when the turn ends or it is full.
+ *
+ * Invariants:
+ * - without anything to send there is no buffer
+ * - a buffer is given back once, after the system has taken its bytes
+ * - `frameFrom ≤ at`: below `frameFrom` stand whole frames, from there the one being written
+ *
+ * Not here: what a frame looks like (frame-writer.ts); when the turn ends and what a peer that does not read comes to
+ * (connection.ts).
+ */
+import type { Socket } from 'node:net'
+import { KiB } from '../../base/index.ts'
+import type { BufferPool } from './buffer-pool.ts'
+
+const NO_BUFFER = Buffer.alloc(0)
+/** A frame that does not fit behind others takes at least so much, so that those that follow it fit as well. */
+const BUFFER_BYTES_NEXT = 64 * KiB
+
+export interface OutgoingEvents {
+  /** So many bytes have gone to the socket, which may or may not have passed them on. */
+  sent(bytes: number): void
+  /** The system has taken bytes that it did not take at first. */
+  drained(): void
+}
+
+export class Outgoing {
+  bytes: Buffer = NO_BUFFER
+  at = 0
+  frameFrom = 0
+  readonly #socket: Socket
+  readonly #pool: BufferPool
+  readonly #events: OutgoingEvents
+  /** Buffers that the system has not taken yet, oldest first; undefined where it took one at once. */
+  #underWay: (Buffer | undefined)[] = []
+
+  constructor(socket: Socket, pool: BufferPool, events: OutgoingEvents) {
+    this.#socket = socket
+    this.#pool = pool
+    this.#events = events
+  }
+
+  /** Bytes that the peer has not made room for, as far as this process knows. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  /** Makes room for `bytes` more from `at`. The frame being written may move to another buffer. */
+  ensure(bytes: number): void {
+    if (this.at + bytes > this.bytes.length) this.#move(bytes)
+  }
+
+  /** Hands all whole frames to the socket. */
+  flush(): void {
+    const { bytes, frameFrom } = this
+    if (frameFrom === 0) return
+    this.bytes = NO_BUFFER
+    this.at = this.frameFrom = 0
+    this.#send(bytes, frameFrom)
+  }
+
+  /**
+   * Nothing will be sent any more. Buffers that the socket has are left to it; one with a frame that is being written
+   * stays until the next call, after its end.
+   */
+  discard(): void {
+    this.#underWay = []
+    if (this.at > this.frameFrom) return
+    if (this.bytes !== NO_BUFFER) this.#pool.give(this.bytes)
+    this.bytes = NO_BUFFER
+    this.at = this.frameFrom = 0
+  }
+
+  #move(bytes: number): void {
+    const { bytes: old, at, frameFrom } = this
+    const begun = at - frameFrom
+    const next = this.#pool.take(old === NO_BUFFER ? bytes : Math.max(begun + bytes, BUFFER_BYTES_NEXT))
+    const isRoomy = next.length >= at + bytes
+    // Whole frames move along while they are few; else they leave now, so that nothing is copied twice.
+    const from = isRoomy ? 0 : frameFrom
+    next.set(old.subarray(from, at))
+    this.bytes = next
+    this.at = at - from
+    this.frameFrom = frameFrom - from
+    if (from > 0) this.#send(old, from)
+    else if (old !== NO_BUFFER) this.#pool.give(old)
+  }
+
+  #send(buffer: Buffer, until: number): void {
+    const socket = this.#socket
+    socket.write(until === buffer.length ? buffer : buffer.subarray(0, until), this.#written)
+    const isTaken = socket.writableLength === 0
+    if (isTaken) this.#pool.give(buffer)
+    this.#underWay.push(isTaken ? undefined : buffer)
+    this.#events.sent(until)
+  }
+
+  readonly #written = (error?: Error | null): void => {
+    const buffer = this.#underWay.shift()
+    if (buffer === undefined || error) return
+    this.#pool.give(buffer)
+    this.#events.drained()
+  }
+}
