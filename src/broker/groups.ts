@@ -173,6 +173,11 @@ export class GroupTable {
     return this.#file.saved()
   }
 
+  /** For the timer: tries again what an earlier save could not. */
+  saveSoon(): void {
+    if (!this.#file.isSaved) this.#file.saveSoon()
+  }
+
   get isSaved(): boolean {
     return this.#file.isSaved
   }

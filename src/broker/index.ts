@@ -42,8 +42,10 @@ export { OffsetRequests, type OffsetReset, type QueueFacts } from './offset-requ
 export { ConsumerOffsets, type QueueOfGroup } from './offsets.ts'
 export { parseProperties, printProperties } from './properties-text.ts'
 export { type LockedQueue, QueueLocks } from './queue-locks.ts'
+export { RuntimeStats } from './runtime-stats.ts'
 export { ExpressionCache } from './sql/expression-cache.ts'
 export { SqlFilter } from './sql/sql-filter.ts'
+export { BrokerStats, type EventName, type StatsView, type StatsWindow, Traffic } from './stats.ts'
 export {
   ALL_TAGS,
   parseSubscription,
@@ -54,6 +56,7 @@ export {
   TAG_EXPRESSION
 } from './subscription.ts'
 export { isClosedToClients, replyTopicOf, reviveTopicOf } from './system-topics.ts'
+export { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
 export { type AttributeChange, attributeChange, parseAttributeChanges } from './topic-attributes.ts'
 export {
   isReadable,
@@ -66,4 +69,5 @@ export {
   topicConfig,
   topicConfigJson
 } from './topic-config.ts'
+export { type RemovalParts, removeTopic } from './topic-removal.ts'
 export { type AutoCreation, type TableSurroundings, type TopicChange, TopicTable } from './topics.ts'

@@ -228,6 +228,11 @@ export class TopicTable {
     return this.#file.saved()
   }
 
+  /** For the timer: tries again what an earlier save could not. */
+  saveSoon(): void {
+    if (!this.#file.isSaved) this.#file.saveSoon()
+  }
+
   get isSaved(): boolean {
     return this.#file.isSaved
   }
