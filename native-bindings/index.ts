@@ -68,6 +68,11 @@ export interface Native {
    * in memory. ENOTSUP where the file system cannot tell.
    */
   readNoWait(file: number, into: Uint8Array, at: number): number | undefined
+  /**
+   * The first position from `at` on that is not known to lie in a hole, or in blocks that were never written; undefined
+   * if there is none. ENOTSUP where the file system cannot tell.
+   */
+  nextData(file: number, at: number): number | undefined
 
   /**
    * Opens or creates the file and takes the lock that Java's `FileChannel.lock(0, 1)` respects. `holderPid` is 0 if it
@@ -166,6 +171,7 @@ const entryPoints: Record<keyof Native, true> = {
   syncFileSystem: true,
   fileReadAhead: true,
   readNoWait: true,
+  nextData: true,
   lockFile: true,
   unlockFile: true,
   crc32: true,

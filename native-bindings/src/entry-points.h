@@ -26,6 +26,7 @@ napi_value sync_directory(napi_env env, napi_callback_info info);
 napi_value sync_file_system(napi_env env, napi_callback_info info);
 napi_value file_read_ahead(napi_env env, napi_callback_info info);
 napi_value read_no_wait(napi_env env, napi_callback_info info);
+napi_value next_data(napi_env env, napi_callback_info info);
 
 // locks.cc
 napi_value lock_file(napi_env env, napi_callback_info info);

@@ -214,4 +214,23 @@ napi_value read_no_wait(napi_env env, napi_callback_info info) {
 #endif
 }
 
+napi_value next_data(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 2);
+  const int file = arguments.file(0);
+  const uint64_t at = arguments.integer(1, "the position", kExactIntegerMax >> 1);
+  if (!arguments.ok()) return nullptr;
+#ifdef SEEK_DATA
+  const off_t found = lseek(file, static_cast<off_t>(at), SEEK_DATA);
+  if (found == -1 && errno == ENXIO) return nullptr;  // Undefined: nothing but a hole up to the end.
+  if (found == -1) return throw_system(env, errno == EINVAL ? ENOTSUP : errno, "lseek");
+  napi_value result = nullptr;
+  napi_create_double(env, static_cast<double>(found), &result);
+  return result;
+#else
+  (void)file;
+  (void)at;
+  return throw_system(env, ENOTSUP, "lseek");
+#endif
+}
+
 }  // namespace varve

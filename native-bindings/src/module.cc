@@ -36,6 +36,7 @@ constexpr EntryPoint kEntryPoints[] = {
     {"syncFileSystem", sync_file_system},
     {"fileReadAhead", file_read_ahead},
     {"readNoWait", read_no_wait},
+    {"nextData", next_data},
     {"lockFile", lock_file},
     {"unlockFile", unlock_file},
     {"crc32", crc32_of},

@@ -7,7 +7,7 @@
  * Not here: whether the contents are right (verify.ts).
  */
 import { join } from 'node:path'
-import { MiB, VarveError } from '../base/index.ts'
+import { VarveError } from '../base/index.ts'
 import {
   CONSUME_QUEUE_ENTRY,
   FILLER_SIZE_BYTES,
@@ -175,21 +175,25 @@ export function findLogEnd(files: Files, facts: DirectoryFacts): number {
   const positions = new RecordPositions()
   try {
     let at = Math.max(last.base, Math.min(goodUntil, until))
+    let bytesMin = 0
     while (at < until) {
-      reader.cover(at, until, RECORD_WINDOW_BYTES)
+      if (at >= reader.until || bytesMin > 0) reader.cover(at, until, bytesMin)
       const shape = locate(reader.view, at - reader.base, reader.until - reader.base, positions)
       if (shape === RECORD_BLANK) return until
-      if (shape !== RECORD_WHOLE || positions.physicalOffset !== at) return at
-      at += positions.totalBytes
+      if (shape === RECORD_WHOLE && positions.physicalOffset === at) {
+        at += positions.totalBytes
+        bytesMin = 0
+        continue
+      }
+      const wanted = reader.bytesBeyond(at, until)
+      if (wanted <= bytesMin) return at
+      bytesMin = wanted
     }
     return at
   } finally {
     reader.close()
   }
 }
-
-/** No record is longer; where files are not mapped so much is read at once. */
-const RECORD_WINDOW_BYTES = 16 * MiB
 
 /** What was cut from the tail of the log in earlier recoveries. */
 export function listQuarantine(files: Files, directory: string): { path: string; sizeBytes: number }[] {

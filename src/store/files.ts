@@ -66,6 +66,11 @@ export interface OpenFile {
   read(into: Uint8Array, at: number): number
   /** The same, but without waiting for the disk: undefined if any byte of the range is not in memory. */
   readResident(into: Uint8Array, at: number): number | undefined
+  /**
+   * The first position from `at` on that may hold something else than zeros; undefined if nothing does up to the end. `at`
+   * itself where that cannot be known without reading.
+   */
+  nextData(at: number): number | undefined
   /** Writes all of `from` at `at`. A full disk throws STORE_DISK_FULL; part of the range may then have been written. */
   write(from: Uint8Array, at: number): void
   /** Gives the range real blocks, so that writing to it through a mapping cannot run out of space. */

@@ -5,7 +5,9 @@
  * opened here and nowhere shared, so a scan never depends on the life of another thread's mapping.
  */
 import { assert, MiB } from '../base/index.ts'
+import { RECORD_HEAD, RECORD_MAGIC_V1, RECORD_MAGIC_V2 } from '../layout/index.ts'
 import type { Files, Mapping, OpenFile } from './files.ts'
+import { lastDataIn } from './last-data.ts'
 import { segmentPath } from './paths.ts'
 
 const BUFFER_BYTES = 4 * MiB
@@ -54,6 +56,13 @@ export class LogReader {
     this.until = position + read
   }
 
+  /** Where the last byte of `[position, limit)` that is not zero ends, in one segment; `position` if there is none. */
+  dataEnd(position: number, limit: number): number {
+    const base = position - (position % this.#segmentBytes)
+    if (base !== this.#segment) this.#openSegment(base)
+    return this.#file === undefined ? position : base + lastDataIn(this.#file, position - base, limit - base)
+  }
+
   close(): void {
     this.#mapping?.release()
     this.#mapping = undefined
@@ -63,6 +72,21 @@ export class LogReader {
     this.bytes = new Uint8Array(0)
     this.view = new DataView(this.bytes.buffer)
     this.until = this.base
+  }
+
+  /**
+   * How many bytes must be covered for the record at `position` to be whole, which goes on beyond the window; 0 if none
+   * does. Only where files are not mapped does a window end before the segment or `limit`.
+   */
+  bytesBeyond(position: number, limit: number): number {
+    if (this.until >= limit) return 0
+    const room = this.until - position
+    if (room < RECORD_HEAD.sizeBytes) return Math.min(limit - position, BUFFER_BYTES)
+    const at = position - this.base
+    const magic = this.view.getInt32(at + RECORD_HEAD.at.magic)
+    if (magic !== RECORD_MAGIC_V1 && magic !== RECORD_MAGIC_V2) return 0
+    const claimed = this.view.getInt32(at + RECORD_HEAD.at.totalBytes)
+    return claimed > room && claimed <= limit - position ? claimed : 0
   }
 
   #openSegment(base: number): void {

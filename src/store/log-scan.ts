@@ -8,7 +8,7 @@
  * - nothing is changed here; what a scan concludes is carried out in recovery.ts
  * - a stretch without a valid record is damage if something surely good follows it, else the torn tail of the log
  */
-import { KiB, MiB, type PhysicalOffset } from '../base/index.ts'
+import { MiB, type PhysicalOffset } from '../base/index.ts'
 import {
   bornHostBytesOf,
   getInt53,
@@ -25,14 +25,17 @@ import {
 } from '../layout/index.ts'
 import { checksums } from './checksum.ts'
 import type { Files } from './files.ts'
+import { findRecord } from './find-record.ts'
+import { isZero } from './last-data.ts'
 import { LogReader } from './log-reader.ts'
-import { findRecord } from './log-walk.ts'
 import { segmentPath } from './paths.ts'
 import type { DamagedRange } from './store-api.ts'
 
 /** Records whose checksums are computed together. */
 const BATCH = 1024
 const SECTOR_BYTES = 512
+/** Read at once when looking for the next record, where files are not mapped: one longer than half of it may be missed. */
+const SEARCH_BYTES = 16 * MiB
 const BODY_CHECKSUM_AT = RECORD_HEAD.at.bodyChecksum
 
 export interface ScanRequest {
@@ -187,10 +190,9 @@ class Scan {
       if (bad !== undefined) return { at: bad, closed: false }
       if (at >= until) break
       if (shape === RECORD_BLANK) return { at, closed: true }
-      const atEdge = covered < until && (at > started || bytesMin === 0)
-      if (!atEdge) return { at, closed: false }
-      // Not mapped: perhaps the record only goes on beyond the buffer.
-      bytesMin = at > started ? 0 : 16 * MiB
+      const wanted = this.#reader.bytesBeyond(at, until)
+      if (wanted === 0 || (at === started && wanted <= bytesMin)) return { at, closed: false }
+      bytesMin = wanted
     }
     return { at, closed: false }
   }
@@ -222,14 +224,18 @@ class Scan {
   /** The next record after the break at `at` that was surely on disk before the crash; then the break is damage. */
   #surelyGoodAfter(at: number): number | undefined {
     const { until, goodUntil, goodStoredAtMs } = this.#request
+    // Nothing from here on can be surely good: what is left of the segment, mostly never written, need not be searched.
+    const noneByTime = goodStoredAtMs === 0 || goodStoredAtMs < this.#lastStoredAtMs
+    if (noneByTime && at + 1 >= goodUntil) return undefined
+    const dataEnd = this.#reader.dataEnd(at, until)
     let from = at + 1
-    while (from < until) {
-      this.#reader.cover(from, until, 16 * MiB)
+    while (from < dataEnd) {
+      this.#reader.cover(from, until, SEARCH_BYTES)
       const { view, bytes, base, until: covered } = this.#reader
-      const found = findRecord(view, from - base, covered - base, base)
+      const found = findRecord(view, from - base, covered - base, base, dataEnd - base)
       if (found >= covered - base) {
-        if (covered >= until) return undefined
-        from = Math.max(from + 1, covered - 8 * MiB)
+        if (covered >= dataEnd) return undefined
+        from = Math.max(from + 1, covered - SEARCH_BYTES / 2)
         continue
       }
       const shape = locate(view, found, covered - base, this.#positions)
@@ -270,16 +276,6 @@ function isTorn(bytes: Uint8Array, base: number, positions: RecordPositions): bo
     at = sectorEnd
   }
   return verifyRecordChecksum(bytes, positions) === 'wrong'
-}
-
-const ZEROS = Buffer.alloc(256 * KiB)
-
-export function isZero(bytes: Uint8Array, from: number, until: number): boolean {
-  for (let at = from; at < until; at += ZEROS.length) {
-    const stop = Math.min(until, at + ZEROS.length)
-    if (ZEROS.compare(bytes, at, stop, 0, stop - at) !== 0) return false
-  }
-  return true
 }
 
 /** Store time of the record that a segment begins with; undefined if none stands there. */

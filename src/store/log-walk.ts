@@ -5,17 +5,8 @@
  * whoever reads them does that, and recovery has done it for what a crash could have torn.
  */
 import type { PhysicalOffset } from '../base/index.ts'
-import {
-  BLANK_MAGIC,
-  locate,
-  RECORD_BLANK,
-  RECORD_BROKEN,
-  RECORD_HEAD,
-  RECORD_MAGIC_V1,
-  RECORD_MAGIC_V2,
-  RECORD_WHOLE,
-  RecordPositions
-} from '../layout/index.ts'
+import { locate, RECORD_BLANK, RECORD_BROKEN, RECORD_WHOLE, RecordPositions } from '../layout/index.ts'
+import { findRecord } from './find-record.ts'
 import type { LogReader } from './log-reader.ts'
 import type { DamagedRange } from './store-api.ts'
 
@@ -63,9 +54,11 @@ export class LogWalk {
       }
       if (shape === RECORD_BLANK) this.at = segmentEnd
       else if (shape !== RECORD_WHOLE) {
-        const rest = Math.min(until, segmentEnd) - this.at
-        // Where files are not mapped the record may only go on beyond the buffer: look again with all of the rest.
-        if (covered < Math.min(until, segmentEnd) && bytesMin === 0) bytesMin = rest
+        const limit = Math.min(until, segmentEnd)
+        const wanted = this.#reader.bytesBeyond(this.at, limit)
+        if (wanted > bytesMin) bytesMin = wanted
+        // Behind damage a record of any length may follow: all of the rest is looked at.
+        else if (covered < limit && bytesMin < limit - this.at) bytesMin = limit - this.at
         else this.#passDamage(view, base, covered)
       }
     }
@@ -76,24 +69,4 @@ export class LogWalk {
     this.at = base + findRecord(view, from - base + 1, until - base, base)
     this.#onDamage({ from: from as PhysicalOffset, until: this.at as PhysicalOffset, reason: 'no valid record' })
   }
-}
-
-/**
- * The first position from `from` on where a whole record, or the blank that closes a segment, stands in its own place;
- * `until` if there is none. `base` is the position in the log of the first byte of the view.
- */
-export function findRecord(view: DataView, from: number, until: number, base: number): number {
-  const { magic, physicalOffset } = RECORD_HEAD.at
-  const positions = new RecordPositions()
-  const last = Math.min(until, view.byteLength) - RECORD_HEAD.sizeBytes
-  for (let at = from; at <= last; at++) {
-    const found = view.getInt32(at + magic)
-    if (found !== RECORD_MAGIC_V1 && found !== RECORD_MAGIC_V2) {
-      if (found === BLANK_MAGIC && view.getInt32(at) === view.byteLength - at) return at
-      continue
-    }
-    if (view.getInt32(at + physicalOffset) * 2 ** 32 + view.getUint32(at + physicalOffset + 4) !== base + at) continue
-    if (locate(view, at, until, positions) === RECORD_WHOLE) return at
-  }
-  return until
 }

@@ -61,6 +61,10 @@ export class PlainFile implements OpenFile {
     return this.read(into, at)
   }
 
+  nextData(at: number): number | undefined {
+    return at < this.sizeBytes() ? at : undefined
+  }
+
   write(from: Uint8Array, at: number): void {
     this.attempt('write', () => {
       let done = 0

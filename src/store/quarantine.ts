@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { MiB } from '../base/index.ts'
 import { segmentName } from '../layout/index.ts'
 import type { Files, OpenFile } from './files.ts'
-import { isZero } from './log-scan.ts'
+import { lastDataIn } from './last-data.ts'
 import { commitLogDirectory, quarantineDirectory, segmentPath, sidecarDirectory } from './paths.ts'
 
 const BLOCK_BYTES = 1 * MiB
@@ -51,21 +51,6 @@ export function cutTail(
     files.syncDirectory(commitLogDirectory(directory))
   }
   return bytes === 0 ? undefined : { bytes, path }
-}
-
-/** Where the last byte that is not zero ends; `from` if there is none. */
-function lastDataIn(file: OpenFile, from: number, until: number): number {
-  const block = new Uint8Array(BLOCK_BYTES)
-  let end = from
-  for (let at = from; at < until; at += BLOCK_BYTES) {
-    const read = file.read(block.subarray(0, Math.min(BLOCK_BYTES, until - at)), at)
-    if (read === 0) break
-    if (isZero(block, 0, read)) continue
-    let last = read
-    while (block[last - 1] === 0) last--
-    end = at + last
-  }
-  return end
 }
 
 function keep(files: Files, directory: string, from: OpenFile, base: number, at: number, end: number): string {

@@ -141,6 +141,17 @@ class MappableFile extends PlainFile {
     })
   }
 
+  override nextData(at: number): number | undefined {
+    return this.attempt('nextData', () => {
+      try {
+        return this.#native.nextData(this.file, at)
+      } catch (error) {
+        if (!isUnsupported(errnoOf(error))) throw error
+        return super.nextData(at)
+      }
+    })
+  }
+
   override allocate(at: number, bytes: number, { keepSize }: { keepSize: boolean }): void {
     if (bytes === 0) return
     this.attempt('allocate', () => {

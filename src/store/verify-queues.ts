@@ -85,7 +85,10 @@ export function isRecordOf(files: Files, reader: LogReader, claim: RecordClaim):
   const base = position - (position % segmentBytes)
   const sizeBytes = files.find(segmentPath(directory, base))?.sizeBytes ?? 0
   if (position >= base + sizeBytes) return false
-  reader.cover(position, base + Math.min(segmentBytes, sizeBytes))
+  const until = base + Math.min(segmentBytes, sizeBytes)
+  reader.cover(position, until)
+  const wanted = reader.bytesBeyond(position, until)
+  if (wanted > 0) reader.cover(position, until, wanted)
   const found = claimPositions
   if (locate(reader.view, position - reader.base, reader.until - reader.base, found) !== RECORD_WHOLE) return false
   return (

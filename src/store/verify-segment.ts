@@ -8,6 +8,7 @@
  *
  * Nothing is changed here.
  */
+import { MiB } from '../base/index.ts'
 import {
   locate,
   RECORD_BLANK,
@@ -19,9 +20,9 @@ import {
 } from '../layout/index.ts'
 import { checksums } from './checksum.ts'
 import type { Files } from './files.ts'
+import { findRecord } from './find-record.ts'
 import type { IndexShape } from './key-index-items.ts'
 import { LogReader } from './log-reader.ts'
-import { findRecord } from './log-walk.ts'
 import { hashSegment } from './sidecar.ts'
 import { IndexCheck } from './verify-index.ts'
 import { EntryCheck, type MissingEntries, type QueueCount } from './verify-queue-entries.ts'
@@ -30,8 +31,8 @@ import { type DamageFound, DamageList } from './verify-report.ts'
 
 /** Records whose checksums are computed together. */
 const BATCH = 1024
-/** Where files are not mapped: no record is longer. */
-const RECORD_WINDOW_BYTES = 16 * 1024 * 1024
+/** Read at once when looking for the next record, where files are not mapped: one longer than half of it may be missed. */
+const SEARCH_BYTES = 16 * MiB
 
 export interface SegmentTask {
   readonly directory: string
@@ -183,11 +184,10 @@ class SegmentCheck {
         this.#closed = true
         return
       }
-      // Not mapped: perhaps the record only goes on beyond the window.
-      const mayGoOn = covered < this.#until && (at > started || bytesMin === 0)
-      if (at < covered && !mayGoOn) return
-      bytesMin = at > started ? 0 : RECORD_WINDOW_BYTES
-      if (at === started && covered >= this.#until) return
+      if (at >= this.#until) return
+      const wanted = this.#reader.bytesBeyond(at, this.#until)
+      if (wanted === 0 || (at === started && wanted <= bytesMin)) return
+      bytesMin = wanted
     }
   }
 
@@ -239,12 +239,12 @@ class SegmentCheck {
   #nextRecord(from: number): number {
     let at = from
     while (at < this.#until) {
-      this.#reader.cover(at, this.#until, RECORD_WINDOW_BYTES)
+      this.#reader.cover(at, this.#until, SEARCH_BYTES)
       const { view, base, until: covered } = this.#reader
       const found = base + findRecord(view, at - base, covered - base, base)
       if (found < covered || covered >= this.#until) return found < covered ? found : this.#until
       // A record may begin in this window and end in the next.
-      at = Math.max(at + 1, covered - RECORD_WINDOW_BYTES / 2)
+      at = Math.max(at + 1, covered - SEARCH_BYTES / 2)
     }
     return this.#until
   }

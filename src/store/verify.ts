@@ -28,7 +28,8 @@ import {
 import type { Files } from './files.ts'
 import type { RunJob } from './jobs.ts'
 import { listIndexFiles } from './key-index-names.ts'
-import { firstStoredAt, isZero } from './log-scan.ts'
+import { lastDataIn } from './last-data.ts'
+import { firstStoredAt } from './log-scan.ts'
 import { indexDirectory } from './paths.ts'
 import { endOfQueues } from './queue-recovery.ts'
 import { readQueueTable, readSeals } from './sidecar.ts'
@@ -382,17 +383,8 @@ class Verification {
     if (segment === undefined) return 0
     const file = this.#files.open(segment.path, 'read')
     try {
-      const block = new Uint8Array(1024 * 1024)
-      let end = logEnd - segment.base
-      for (let at = end; at < segment.sizeBytes; at += block.length) {
-        const read = file.read(block, at)
-        if (read === 0) break
-        if (isZero(block, 0, read)) continue
-        let last = read
-        while (block[last - 1] === 0) last--
-        end = at + last
-      }
-      return end - (logEnd - segment.base)
+      const end = logEnd - segment.base
+      return lastDataIn(file, end, segment.sizeBytes) - end
     } finally {
       file.close()
     }

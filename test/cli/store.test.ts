@@ -2,7 +2,16 @@ import { cpSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { goldenStore } from '../golden/golden-store.ts'
-import { bodyOf, freshDirectory, message, namesIn, openSmall, patch, QUEUE } from '../support/store-fixtures.ts'
+import {
+  bodyOf,
+  freshDirectory,
+  message,
+  namesIn,
+  openSmall,
+  patch,
+  QUEUE,
+  SettableClock
+} from '../support/store-fixtures.ts'
 import { unpackedGoldenStore } from '../support/unpacked-golden-store.ts'
 import { jsonLines, jsonOf, varve } from './varve.ts'
 
@@ -230,7 +239,7 @@ describe('varve store repair', () => {
   test('with --apply moves a torn tail into quarantine', async () => {
     const directory = freshDirectory()
     const crashed = join(freshDirectory(), 'crashed')
-    const store = await openSmall({ directory })
+    const store = await openSmall({ directory, clock: new SettableClock() }) // Entries wait for their time, which never comes.
     store.append(message('m0 ', { keys: 'k0' }))
     const torn = store.append(message('torn', { keys: 'k1' }))
     cpSync(directory, crashed, { recursive: true })

@@ -62,6 +62,36 @@ describe('making durable', () => {
   })
 })
 
+describe('finding data', () => {
+  test('passes over holes and over blocks that were never written, however they were allocated', () => {
+    const { file } = fileOf(0)
+    native.allocate(file, 0, 1024 * PAGE, false)
+    expect(native.nextData(file, 0)).toBeUndefined()
+    writeSync(file, 'data', 512 * PAGE + 5)
+    const found = native.nextData(file, 0)!
+    expect(found).toBeGreaterThan(256 * PAGE) // File systems count in blocks of their own.
+    expect(found).toBeLessThanOrEqual(512 * PAGE + 5)
+    expect(native.nextData(file, 512 * PAGE + 7)).toBe(512 * PAGE + 7)
+    expect(native.nextData(file, 1024 * PAGE)).toBeUndefined()
+    native.punchHole(file, 0, 1024 * PAGE)
+    expect(native.nextData(file, 0)).toBeUndefined()
+  })
+
+  test('sees what was written through a mapping and is not on disk yet', () => {
+    const { file, path } = fileOf(0)
+    native.allocate(file, 0, 1024 * PAGE, false)
+    const buffer = native.map(file, 1024 * PAGE, true, path)
+    new Uint8Array(buffer)[700 * PAGE] = 1
+    expect(native.nextData(file, 700 * PAGE)).toBe(700 * PAGE)
+    expect(native.nextData(file, 0)).toBeLessThanOrEqual(700 * PAGE)
+    native.unmap(buffer)
+  })
+
+  test('names the errno when it fails', () => {
+    expect(codeOf(() => native.nextData(2 ** 31 - 1, 0))).toBe('EBADF')
+  })
+})
+
 describe('reading without waiting', () => {
   test('answers what is in memory, and undefined if any of it is not', () => {
     const { file, path } = fileOf(0)

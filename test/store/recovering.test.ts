@@ -115,6 +115,17 @@ describe.each(endNames)('opening a store after a %s', end => {
     expect(await namesIn(store)).toEqual(Array.from({ length: broken + 60 }, (_, i) => `m${i}`))
   })
 
+  test('reads nothing of what was never written behind the log', async () => {
+    const disk = new SimulatedDisk()
+    await abandoned(disk, store => fill(store, 2))
+    const found = ends[end](disk)
+    const watched = new FaultyFiles(found)
+    await using store = await openStore(simulated(watched))
+    expect(await namesIn(store)).toEqual(['m0', 'm1'])
+    const beyond = watched.calls.filter(({ kind, path, at = 0 }) => kind === 'read' && path === SEGMENT_0 && at > 0)
+    expect(beyond).toEqual([])
+  })
+
   test('keeps all of a batch or nothing of it', async () => {
     const batch = Array.from({ length: 5 }, (_, i) => message(bodyOf(1 + i)))
     const disk = new SimulatedDisk()

@@ -174,6 +174,11 @@ class FaultyFile implements OpenFile {
     return this.#inner.readResident(into, at)
   }
 
+  nextData(at: number): number | undefined {
+    this.#tell('nextData', at)
+    return this.#inner.nextData(at)
+  }
+
   write(from: Uint8Array, at: number): void {
     this.#tell('write', at, from.length)
     this.#inner.write(from, at)

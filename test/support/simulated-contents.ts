@@ -79,6 +79,15 @@ export class SimulatedContents {
     return part.length
   }
 
+  /** As Linux tells it: the page that holds the next byte which is not zero. */
+  nextData(at: number): number | undefined {
+    for (let from = at; from < this.sizeBytes; from += PAGE_BYTES - (from % PAGE_BYTES)) {
+      const page = this.#memory.subarray(from, Math.min(this.sizeBytes, from + PAGE_BYTES - (from % PAGE_BYTES)))
+      if (page.some(byte => byte !== 0)) return from
+    }
+    return undefined
+  }
+
   /** On a full disk the pages for which there was room have been written when it throws. */
   write(from: Uint8Array, at: number): void {
     for (let done = 0; done < from.length; ) {

@@ -19,6 +19,7 @@ export const callKinds = [
   'sizeBytes',
   'read',
   'readResident',
+  'nextData',
   'write',
   'allocate',
   'setSize',
@@ -66,6 +67,10 @@ export class SimulatedFile implements OpenFile {
   readResident(into: Uint8Array, at: number): number | undefined {
     const contents = this.#use('readResident')
     return contents.cold ? undefined : contents.read(into, at)
+  }
+
+  nextData(at: number): number | undefined {
+    return this.#use('nextData').nextData(at)
   }
 
   write(from: Uint8Array, at: number): void {
