@@ -1,0 +1,103 @@
+/** What is asked of a broker before and after a load, one request at a time: topics, and what its queues hold. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { bodies, HASHED_COUNT, hashOf } from '../case.ts'
+import { type Address, Connection } from './connection.ts'
+import { pullFields } from './pull-lane.ts'
+import { NUMBER_AT } from './ready-requests.ts'
+import { type Fields, REQUEST_CODE, type SendTarget } from './request-frame.ts'
+
+/** The broker makes queue entries behind its log; so long it may take until the last is there. */
+const CATCH_UP_MS_MAX = 60_000
+const LOOK_EVERY_MS = 5
+
+export function targetsOf({ topicCount, queueCount }: { topicCount: number; queueCount: number }): SendTarget[] {
+  return Array.from({ length: topicCount * queueCount }, (_, index) => ({
+    topic: `bench-${index % topicCount}`,
+    queueId: Math.floor(index / topicCount)
+  }))
+}
+
+/** Made by request, so that neither broker makes them while it is measured. */
+export async function createTopics(broker: Address, targets: readonly SendTarget[], queueCount: number): Promise<void> {
+  const connection = await Connection.open(broker)
+  for (const topic of new Set(targets.map(target => target.topic))) {
+    await ask(connection, REQUEST_CODE.createTopic, {
+      topic,
+      defaultTopic: 'TBW102',
+      readQueueNums: queueCount,
+      writeQueueNums: queueCount,
+      perm: 6,
+      topicFilterType: 'SINGLE_TAG',
+      topicSysFlag: 0,
+      order: false
+    })
+  }
+  connection.close()
+}
+
+/** Messages that the queues hold, each counted from 0: how many of those that were acknowledged are really there. */
+export async function storedCount(broker: Address, targets: readonly SendTarget[]): Promise<number> {
+  const connection = await Connection.open(broker)
+  let sum = 0
+  for (const target of targets) {
+    const { header } = await ask(connection, REQUEST_CODE.maxOffset, { ...target })
+    sum += Number(/"offset":"(\d+)"/.exec(header)?.[1])
+  }
+  connection.close()
+  return sum
+}
+
+/** Resolves with the milliseconds it took until the queues held at least `count` messages. */
+export async function untilStored(broker: Address, targets: readonly SendTarget[], count: number): Promise<number> {
+  const beganMs = performance.now()
+  for (;;) {
+    const stored = await storedCount(broker, targets)
+    const tookMs = performance.now() - beganMs
+    if (stored >= count) return tookMs
+    if (tookMs > CATCH_UP_MS_MAX) throw new Error(`${count} messages were acknowledged, the queues hold ${stored}`)
+    await pause(LOOK_EVERY_MS)
+  }
+}
+
+/**
+ * Reads messages back, checks each body against the one that was sent, and hashes what must be the same for every broker.
+ * Bodies begin with their number; which messages come first in a queue differs from run to run, so the hash is of the
+ * bodies in the order of their numbers, each once.
+ */
+export async function readBack(
+  broker: Address,
+  target: SendTarget,
+  { bodyBytes, numbered = false }: { bodyBytes: number; numbered?: boolean }
+): Promise<string> {
+  const known = bodies(bodyBytes)
+  const connection = await Connection.open(broker)
+  const stored = await storedCount(broker, [target])
+  let offset = 0
+  while (offset < Math.min(stored, HASHED_COUNT)) {
+    const { body } = await ask(connection, REQUEST_CODE.pull, pullFields({ ...target, offset, group: 'bench-check' }))
+    for (const read of bodiesIn(body)) {
+      const sent = Buffer.from(known[read.readUInt32LE(0)] ?? Buffer.alloc(0))
+      if (numbered) read.copy(sent, NUMBER_AT, NUMBER_AT, NUMBER_AT + 4)
+      if (!sent.equals(read)) throw new Error(`message ${offset} of ${target.topic} is not one that was sent`)
+      offset++
+    }
+  }
+  connection.close()
+  return hashOf(known)
+}
+
+async function ask(connection: Connection, code: number, fields: Fields) {
+  const answer = await connection.call(code, fields)
+  if (answer.code !== 0) throw new Error(`request ${code} ${JSON.stringify(fields)}: ${answer.header}`)
+  return answer
+}
+
+/** Of a record with IPv4 addresses. */
+const RECORD_BODY_LENGTH_AT = 84
+
+function* bodiesIn(records: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < records.length; at += records.readInt32BE(at)) {
+    const bodyAt = at + RECORD_BODY_LENGTH_AT + 4
+    yield records.subarray(bodyAt, bodyAt + records.readInt32BE(bodyAt - 4))
+  }
+}

@@ -1,0 +1,247 @@
+/** The loads that a broker is put under. Each checks that what was acknowledged is there before it says a figure. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { CaseResult, Extent } from '../case.ts'
+import { createTopics, readBack, targetsOf, untilStored } from './broker-calls.ts'
+import { type Address, type AnswerSink, addressOf, Connection } from './connection.ts'
+import { Histogram } from './histogram.ts'
+import { type Measured, Meter } from './meter.ts'
+import { PullLane } from './pull-lane.ts'
+import type { SendShape } from './ready-requests.ts'
+import { SendLane, type SendLaneOptions } from './send-lane.ts'
+
+export interface LoadSettings {
+  /** HOST:PORT of a broker, and its process, whose CPU is counted. */
+  readonly broker: string
+  readonly pid: number
+  readonly load: 'send' | 'fixed-rate' | 'pull' | 'end-to-end'
+  readonly extent: Extent
+  readonly bodyBytes?: number
+  readonly connections?: number
+  /** Requests in flight on each connection; of a fixed rate, the most that may be. */
+  readonly window?: number
+  readonly batchCount?: number
+  readonly topicCount?: number
+  readonly queueCount?: number
+  /** Messages a second, of a fixed rate. */
+  readonly rate?: number
+  /** Messages that lie there before they are pulled. */
+  readonly backlog?: number
+  /** Connections that consume, of an end-to-end load. */
+  readonly consumers?: number
+}
+
+type Load = Required<LoadSettings> & { readonly address: Address; readonly targets: ReturnType<typeof targetsOf> }
+
+const DEFAULTS = {
+  bodyBytes: 1024,
+  connections: 8,
+  window: 64,
+  batchCount: 1,
+  topicCount: 1,
+  queueCount: 8,
+  rate: 10_000,
+  backlog: 200_000,
+  consumers: 4
+} as const
+
+export async function runLoad(settings: LoadSettings): Promise<CaseResult> {
+  const all = { ...DEFAULTS, ...settings }
+  const load: Load = { ...all, address: addressOf(all.broker), targets: targetsOf(all) }
+  await createTopics(load.address, load.targets, load.queueCount)
+  return await loads[load.load](load)
+}
+
+const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseResult>>> = {
+  send: closedLoop,
+  'fixed-rate': fixedRate,
+  pull: pullBacklog,
+  'end-to-end': endToEnd
+}
+
+async function closedLoop(load: Load): Promise<CaseResult> {
+  const meter = new Meter(load.extent, load.pid)
+  const lanes = await sendLanes(load, meter)
+  await Promise.race([lanes.failed, whenSent(lanes.all)])
+  const drainMs = await untilStored(load.address, load.targets, acknowledgedBy(lanes.all))
+  const measured = meter.end()
+  lanes.close()
+  return resultOf(load, measured, { ...sendFigures(lanes.all), drainMs })
+}
+
+async function whenSent(lanes: readonly SendLane[]): Promise<void> {
+  for (const lane of lanes) lane.start()
+  await Promise.all(lanes.map(lane => lane.idle()))
+}
+
+/** So often what is due is sent: as fine as timers are. */
+const DUE_EVERY_MS = 1
+
+/** Latency counts from when a message was due, so that a broker that stands still is seen by all that would have come. */
+async function fixedRate(load: Load): Promise<CaseResult> {
+  const { extent, rate } = load
+  const meter = new Meter(extent, load.pid)
+  const lanes = await sendLanes(load, meter)
+  const late = new Histogram()
+  const run = async () => {
+    const beganMs = performance.now()
+    for (let turn = 0, sent = 0; meter.goesOn && meter.mayBegin(1); turn++) {
+      const dueMs = beganMs + turn * DUE_EVERY_MS
+      while (performance.now() < dueMs) await pause(Math.max(0, dueMs - performance.now()))
+      late.recordMs(performance.now() - dueMs)
+      for (const until = Math.floor((turn + 1) * DUE_EVERY_MS * (rate / 1000)); sent < until; sent++) {
+        if (!meter.mayBegin(1)) break
+        lanes.all[sent % lanes.all.length]!.sendDue(dueMs) // Inside by the remainder.
+        meter.begun++
+      }
+      for (const lane of lanes.all) lane.flush()
+    }
+    await Promise.all(lanes.all.map(lane => lane.idle()))
+  }
+  await Promise.race([lanes.failed, run()])
+  const drainMs = await untilStored(load.address, load.targets, acknowledgedBy(lanes.all))
+  const measured = meter.end()
+  lanes.close()
+  return resultOf(load, measured, {
+    ...sendFigures(lanes.all),
+    drainMs,
+    // How late the generator itself was; it is in the latencies.
+    ownDelayP99Us: late.percentileUs(99)
+  })
+}
+
+async function pullBacklog(load: Load): Promise<CaseResult> {
+  const { address, backlog, targets, connections } = load
+  const fill = new Meter({ count: backlog }, load.pid)
+  const sending = await sendLanes({ ...load, connections: 1, window: 64 }, fill)
+  await Promise.race([sending.failed, whenSent(sending.all)])
+  sending.close()
+  await untilStored(address, targets, backlog)
+
+  const meter = new Meter(load.extent, load.pid)
+  const share = (lane: number) => targets.filter((_, index) => index % connections === lane % targets.length)
+  const lanes = await openLanes(
+    address,
+    connections,
+    (connection, lane) => new PullLane(connection, meter, { queues: share(lane), group: `bench-${lane}`, tails: false })
+  )
+  for (const lane of lanes.all) lane.start()
+  await Promise.race([lanes.failed, Promise.all(lanes.all.map(lane => lane.idle()))])
+  const measured = meter.end()
+  lanes.close()
+  const sum = (figure: 'messages' | 'answers') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
+  return resultOf(load, measured, { messagesPerAnswer: sum('messages') / sum('answers') })
+}
+
+/** Numbers in bodies come round after so many; far more than are ever on their way. */
+const NUMBER_COUNT = 2 ** 22
+/** Of each so many messages one is timed from its sending to its coming. */
+const TIMED_MESSAGES = 16
+
+/** Senders with full windows, consumers that wait at the end of their queues: the rate is that of what was consumed. */
+async function endToEnd(load: Load): Promise<CaseResult> {
+  const { address, consumers, targets } = load
+  const meter = new Meter(load.extent, load.pid)
+  const sentMeter = new Meter(load.extent, load.pid)
+  const sentMs = new Float64Array(NUMBER_COUNT)
+  let next = 0
+  const numberOf = (nowMs: number) => {
+    sentMs[next & (NUMBER_COUNT - 1)] = nowMs
+    return next++
+  }
+  const histogram = new Histogram()
+  const received = (number: number, nowMs: number) => {
+    if (number % TIMED_MESSAGES === 0) histogram.recordMs(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
+  }
+  const consuming = await openLanes(address, consumers, (connection, lane) => {
+    const queues = targets.filter((_, index) => index % consumers === lane)
+    return new PullLane(connection, meter, { queues, group: 'bench-consumer', tails: true, received })
+  })
+  for (const lane of consuming.all) lane.start()
+  const sending = await sendLanes(load, sentMeter, numberOf)
+  const failed = Promise.race([sending.failed, consuming.failed])
+  await Promise.race([failed, whenSent(sending.all)])
+  const acknowledged = acknowledgedBy(sending.all)
+  const lagMessages = acknowledged - meter.count
+  const sent = sentMeter.end()
+  const beganMs = performance.now()
+  while (meter.count < acknowledged) await Promise.race([failed, pause(1)])
+  const lagMs = performance.now() - beganMs
+  const measured = meter.end()
+  sending.close()
+  consuming.close()
+  return resultOf(
+    load,
+    { ...measured, latency: histogram.latency() },
+    {
+      ...sendFigures(sending.all),
+      sentRate: sent.messages / sent.seconds,
+      lagMessages,
+      lagMs
+    },
+    true
+  )
+}
+
+interface Lanes<Lane> {
+  readonly all: readonly Lane[]
+  /** Rejects when one of them fails; never resolves. */
+  readonly failed: Promise<never>
+  close(): void
+}
+
+async function openLanes<Lane extends AnswerSink>(
+  address: Address,
+  count: number,
+  laneOf: (connection: Connection, lane: number) => Lane
+): Promise<Lanes<Lane>> {
+  const connections = await Promise.all(Array.from({ length: count }, () => Connection.open(address)))
+  let fail: (error: Error) => void = () => {}
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject
+  })
+  const all = connections.map((connection, index) => {
+    const lane = laneOf(connection, index)
+    connection.serve(lane, fail)
+    return lane
+  })
+  const close = () => {
+    for (const connection of connections) connection.close()
+  }
+  return { all, failed, close }
+}
+
+function sendLanes(load: Load, meter: Meter, numberOf?: SendLaneOptions['numberOf']): Promise<Lanes<SendLane>> {
+  const { bodyBytes, window, batchCount, targets } = load
+  const shape: SendShape = { bodyBytes, window, batchCount, targets }
+  return openLanes(
+    load.address,
+    load.connections,
+    (connection, lane) =>
+      new SendLane(connection, meter, { shape, lane, ...(numberOf === undefined ? {} : { numberOf }) })
+  )
+}
+
+const acknowledgedBy = (lanes: readonly SendLane[]) => lanes.reduce((sum, lane) => sum + lane.acknowledged, 0)
+
+function sendFigures(lanes: readonly SendLane[]) {
+  return { refused: lanes.reduce((sum, lane) => sum + lane.refused, 0) }
+}
+
+async function resultOf(
+  load: Load,
+  { messages, all, seconds, brokerCpuUs, ownCpuUs, latency }: Measured,
+  details: Readonly<Record<string, number>>,
+  numbered = false
+): Promise<CaseResult> {
+  const { address, targets, bodyBytes, connections, window, batchCount, topicCount, queueCount } = load
+  const hash = await readBack(address, targets[0]!, { bodyBytes, numbered }) // There is at least one queue.
+  return {
+    messages,
+    seconds,
+    cpuUs: brokerCpuUs,
+    ...latency,
+    work: { count: all, hash },
+    settings: { load: load.load, bodyBytes, connections, window, batchCount, topicCount, queueCount },
+    details: { ...details, generatorCpuUs: ownCpuUs / Math.max(1, messages) }
+  }
+}
