@@ -284,6 +284,11 @@ export interface Store extends AsyncDisposable {
   clean(options?: { ignoreHours?: boolean }): Promise<readonly SegmentFacts[]>
   /** A consistent copy of everything appended so far, made while writing goes on. The directory must not exist or be empty. */
   snapshot(directory: string): Promise<SnapshotReport>
+  /**
+   * Replaces a file beside the store's own durably, in a worker; the old content stays as `.bak`. For what belongs to the
+   * store without being messages, such as a broker's tables.
+   */
+  replaceFile(path: string, content: Uint8Array): Promise<void>
   /** Resolves with the failure that ended writing, if one ever does. */
   readonly failed: Promise<VarveError>
   /**

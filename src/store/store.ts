@@ -333,6 +333,11 @@ export class OpenStore implements Store {
     )
   }
 
+  async replaceFile(path: string, content: Uint8Array): Promise<void> {
+    this.#health.checkOpen()
+    await this.#threads.runJob({ type: 'replace', path, content })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
