@@ -102,6 +102,56 @@ export const catalogue = {
     hint: 'the details name the key; `varve config explain` lists all of them',
     retryable: false
   },
+  MESSAGE_ILLEGAL: {
+    says: 'the message breaks a rule of its topic or of its kind',
+    hint: 'the details name the rule; sending it again unchanged fails again',
+    retryable: false
+  },
+  BROKER_BUSY: {
+    says: 'the broker takes no more for the moment',
+    hint: 'send again after a pause, or to another broker',
+    retryable: true
+  },
+  BROKER_UNAVAILABLE: {
+    says: 'the broker cannot store messages: it is stopping, its disk is full, or an earlier failure ended writing',
+    hint: 'send to another broker; the details and the cause say what is wrong with this one',
+    retryable: true
+  },
+  BROKER_NOT_ACCEPTING: {
+    says: 'the broker accepts no messages before the time that it is set to',
+    hint: 'see `startAcceptSendRequestTimeStamp`',
+    retryable: true
+  },
+  REQUEST_UNSUPPORTED: {
+    says: 'this broker does not do what is asked',
+    hint: 'the details name what it cannot do',
+    retryable: false
+  },
+  SUBSCRIPTION_UNKNOWN: {
+    says: 'the broker does not know what the group subscribes to',
+    hint: 'the next heartbeat of the consumer tells it; consumers ask again by themselves',
+    retryable: true
+  },
+  SUBSCRIPTION_STALE: {
+    says: 'the broker knows an older subscription of the group than the consumer has',
+    hint: 'the next heartbeat of the consumer brings the newer one; consumers ask again by themselves',
+    retryable: true
+  },
+  FILTER_DATA_MISSING: {
+    says: 'the broker does not know the filter of the group',
+    hint: 'the next heartbeat of the consumer brings it; consumers ask again by themselves',
+    retryable: true
+  },
+  FILTER_DATA_STALE: {
+    says: 'the broker knows an older filter of the group than the consumer has',
+    hint: 'the next heartbeat of the consumer brings the newer one; consumers ask again by themselves',
+    retryable: true
+  },
+  FILTER_DISABLED: {
+    says: 'this broker filters by tags alone',
+    hint: 'turn on `enablePropertyFilter`',
+    retryable: false
+  },
   CONFIG_FILE_DAMAGED: {
     says: 'a file of `config/` cannot be read, and neither can its backup',
     hint: 'restore one of the two, or move both away to start without what they held',

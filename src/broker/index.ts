@@ -1,5 +1,6 @@
 /** The broker: topics, groups, offsets and clients over a store, whatever the protocol. */
 
+export { Appending, type Arrivals } from './appending.ts'
 export type { ClientLink } from './client-link.ts'
 export { ClientRegistry, type ConsumerEvent, type HeartbeatOutcome } from './clients.ts'
 export {
@@ -15,6 +16,7 @@ export { BROKER_KEYS, type BrokerConfig, type BrokerKey, type ConfigEffect, type
 export { storeOptionsOf } from './config-store-options.ts'
 export { ConsumerGroup, type Member } from './consumer-group.ts'
 export { type DataVersion, isSameVersion, readVersion } from './data-version.ts'
+export { type Alarm, systemAlarm } from './deadlines.ts'
 export { type GroupConfig, groupConfig, groupConfigJson, readGroupConfig } from './group-config.ts'
 export { FORBIDDEN_READ_BIT, type GroupChange, GroupTable, TRANSACTION_GROUP } from './groups.ts'
 export {
@@ -26,6 +28,7 @@ export {
   type Heartbeat,
   readHeartbeat
 } from './heartbeat.ts'
+export { LongPolling, type LongPollingWorld } from './long-polling.ts'
 export {
   checkGroup,
   checkTopic,
@@ -40,9 +43,25 @@ export {
 } from './names.ts'
 export { OffsetRequests, type OffsetReset, type QueueFacts } from './offset-requests.ts'
 export { ConsumerOffsets, type QueueOfGroup } from './offsets.ts'
+export { PropertyPass } from './properties.ts'
 export { parseProperties, printProperties } from './properties-text.ts'
+export type { ExpressionFilters } from './pull-filters.ts'
+export {
+  PULL_FLAG,
+  type PullAnswer,
+  type PullFound,
+  type PullRequest,
+  type PullStatus,
+  type PullVerdict
+} from './pull-request.ts'
+export { Pulling, type PullingWorld } from './pulling.ts'
+export { type KeyAnswer, type KeyRequest, Queries, type QueriesWorld } from './queries.ts'
 export { type LockedQueue, QueueLocks } from './queue-locks.ts'
 export { RuntimeStats } from './runtime-stats.ts'
+export { emptyDraft, type SendDraft, Sent } from './send-draft.ts'
+export type { SendAnswer } from './send-queue.ts'
+export { type OutgoingMessage, refuseUnsupported, type SendTransform } from './send-transform.ts'
+export { Sending, type SendingWorld } from './sending.ts'
 export { ExpressionCache } from './sql/expression-cache.ts'
 export { SqlFilter } from './sql/sql-filter.ts'
 export { BrokerStats, type EventName, type StatsView, type StatsWindow, Traffic } from './stats.ts'
@@ -57,6 +76,7 @@ export {
 } from './subscription.ts'
 export { isClosedToClients, replyTopicOf, reviveTopicOf } from './system-topics.ts'
 export { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
+export { TagFilter } from './tag-filter.ts'
 export { type AttributeChange, attributeChange, parseAttributeChanges } from './topic-attributes.ts'
 export {
   isReadable,
