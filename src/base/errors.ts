@@ -158,6 +158,28 @@ export const catalogue = {
     retryable: false
   },
 
+  // Questions of clients and tools.
+  GROUP_EMPTY: {
+    says: 'nobody is connected in this group',
+    hint: 'start a client of the group; it is known from its first heartbeat on',
+    retryable: true
+  },
+  CONSUMER_UNREACHABLE: {
+    says: 'the client that the request is meant for cannot be asked here',
+    hint: 'the details name it; it must be connected to this broker, and new enough to answer',
+    retryable: true
+  },
+  MESSAGE_NOT_FOUND: {
+    says: 'no message has this key in this topic and time',
+    hint: 'check topic, key and times; what retention has deleted is not found any more',
+    retryable: false
+  },
+  STATISTICS_UNKNOWN: {
+    says: 'nothing was counted under this name and key',
+    hint: 'the key is a topic, `topic@group`, or the name of the cluster; counting begins with the first message',
+    retryable: true
+  },
+
   // Filters.
   FILTER_INVALID: {
     says: "parse the consumer's subscription failed: the filter is neither tags nor SQL92 as RocketMQ knows them",

@@ -1,6 +1,7 @@
 /** The broker: topics, groups, offsets and clients over a store, whatever the protocol. */
 
 export { Appending, type Arrivals } from './appending.ts'
+export { Broker, type BrokerOptions } from './broker.ts'
 export type { ClientLink } from './client-link.ts'
 export { ClientRegistry, type ConsumerEvent, type HeartbeatOutcome } from './clients.ts'
 export {
@@ -28,6 +29,7 @@ export {
   type Heartbeat,
   readHeartbeat
 } from './heartbeat.ts'
+export { booleanOf, integerOf, type JsonObject, listOf, objectOf, textOf, textsOf } from './json-fields.ts'
 export { LongPolling, type LongPollingWorld } from './long-polling.ts'
 export {
   checkGroup,

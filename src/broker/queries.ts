@@ -34,7 +34,16 @@ export interface KeyAnswer {
 export interface QueriesWorld {
   readonly store: Pick<
     Store,
-    'messagesByKey' | 'recordAt' | 'read' | 'minOffset' | 'maxOffset' | 'offsetAt' | 'queues' | 'select' | 'info'
+    | 'messagesByKey'
+    | 'messageAt'
+    | 'recordAt'
+    | 'read'
+    | 'minOffset'
+    | 'maxOffset'
+    | 'offsetAt'
+    | 'queues'
+    | 'select'
+    | 'info'
   >
   readonly config: Pick<BrokerConfig, 'maxMsgsNumBatch' | 'defaultQueryMaxNum' | 'accessMessageInMemoryMaxRatio'>
   /** Default: of the machine. */
@@ -97,8 +106,29 @@ export class Queries implements QueueFacts {
   }
 
   /** Store time of the first message that is still there; -1 where there is none. */
-  async earliestStoredAtMs(queue: QueueName): Promise<number> {
-    const { messages } = await this.#store.read({ ...queue, offset: this.#store.minOffset(queue), countMax: 1 })
+  earliestStoredAtMs(queue: QueueName): Promise<number> {
+    return this.storedAtMs(queue, this.#store.minOffset(queue))
+  }
+
+  /** Of the oldest message of all queues; -1 where there is none. */
+  async oldestStoredAtMs(): Promise<number> {
+    try {
+      return (await this.#store.messageAt(this.#store.info().minPhysicalOffset)).storedAtMs
+    } catch (error) {
+      if (error instanceof VarveError) return NONE // Nothing is there yet, or it is damaged.
+      throw error
+    }
+  }
+
+  /** Of the newest message of the queue; -1 where there is none. */
+  latestStoredAtMs(queue: QueueName): Promise<number> {
+    return this.storedAtMs(queue, this.#store.maxOffset(queue) - 1)
+  }
+
+  /** Of one message; -1 where it is not, or not any more. */
+  async storedAtMs(queue: QueueName, offset: number): Promise<number> {
+    if (offset < this.#store.minOffset(queue) || offset >= this.#store.maxOffset(queue)) return NONE
+    const { messages } = await this.#store.read({ ...queue, offset, countMax: 1 })
     return messages[0]?.storedAtMs ?? NONE
   }
 

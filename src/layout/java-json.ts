@@ -1,9 +1,12 @@
 /**
- * JSON as Java's broker writes it into config/, and JSON for that broker to read.
+ * JSON as Java's broker writes it into config/ and as its clients put it into requests, and JSON for them to read.
  *
- * Its writer (fastjson) leaves integer keys without quotes, writes 64-bit integers out, and in older versions replaces
- * an object that occurs twice by `{"$ref":"$.path"}`. `JSON.parse` refuses the first, rounds the second and does not
- * know the third. What we write is standard JSON, which Java reads.
+ * Its writer (fastjson) leaves integer keys without quotes, uses objects as keys, writes 64-bit integers out, and in older
+ * versions replaces an object that occurs twice by `{"$ref":"$.path"}`. `JSON.parse` refuses the first two, rounds the
+ * third and does not know the fourth. Other clients quote with single quotes, or not at all where a key is a plain name.
+ * What we write into files is standard JSON, which Java reads.
+ *
+ * An object that stands as a key becomes its own compact JSON text.
  *
  * Not here: which files there are and what they mean (the broker).
  */
@@ -69,6 +72,7 @@ class Parser {
       case '[':
         return this.#nested(() => this.#array())
       case '"':
+      case "'":
         return this.#string()
       case 't':
         return this.#word('true', true)
@@ -113,16 +117,18 @@ class Parser {
 
   #key(): string {
     this.#space()
-    if (this.#text[this.#at] === '"') return this.#string()
-    return this.#match(/-?\d+/y) ?? this.#fail('a key expected')
+    const first = this.#text[this.#at]
+    if (first === '"' || first === "'") return this.#string()
+    if (first === '{') return JSON.stringify(this.#nested(() => this.#object()))
+    return this.#match(/-?\d+|[A-Za-z_$][\w$]*/y) ?? this.#fail('a key expected')
   }
 
   /** Escapes and their faults are those of standard JSON. */
   #string(): string {
     const from = this.#at
-    const quoted = this.#match(/"(?:[^"\\]|\\.)*"/sy) ?? this.#fail('the text does not end')
+    const quoted = this.#match(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy) ?? this.#fail('the text does not end')
     try {
-      return JSON.parse(quoted) as string // What stands in quotes can only be a string.
+      return JSON.parse(inDoubleQuotes(quoted)) as string // What stands in quotes can only be a string.
     } catch (cause) {
       throw new VarveError('JSON_INVALID', { at: from, reason: 'not a string of JSON' }, { cause })
     }
@@ -165,6 +171,12 @@ class Parser {
   #invalid(reason: string): VarveError {
     return new VarveError('JSON_INVALID', { at: this.#at, reason })
   }
+}
+
+/** `'it\'s "so"'` as `"it's \"so\""`. */
+function inDoubleQuotes(quoted: string): string {
+  if (quoted.startsWith('"')) return quoted
+  return `"${quoted.slice(1, -1).replace(/\\'|"/g, found => (found === '"' ? '\\"' : "'"))}"`
 }
 
 /** Puts the object itself in the place of `{"$ref":"$.path"}`. */

@@ -12,6 +12,7 @@ export type {
   RemotingRequest
 } from './remoting/connection-api.ts'
 export { type FieldName, field } from './remoting/field.ts'
+export { parseWire, printWire } from './remoting/json-body.ts'
 export { REMOTING_LIMITS, type RemotingLimits } from './remoting/limits.ts'
 export { listenRemoting } from './remoting/listener.ts'
 export type {

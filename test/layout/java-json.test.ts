@@ -38,7 +38,7 @@ describe("Java's JSON", () => {
     ['a comma too many', '{"a":1,}'],
     ['a comma too many in a list', '[1,]'],
     ['a missing colon', '{"a" 1}'],
-    ['a key without quotes that is no integer', '{a:1}'],
+    ['a key without quotes that is neither an integer nor a name', '{@:1}'],
     ['a leading zero', '[01]'],
     ['a control character in a text', '"\n"'],
     ['an escape that there is not', '"\\x"'],
@@ -58,6 +58,14 @@ describe("Java's JSON", () => {
         expect(rounded(parseJavaJson(text))).toEqual(JSON.parse(text))
       })
     )
+  })
+
+  test.each([
+    [`{topic:"T",_n:1}`, { topic: 'T', _n: 1 }],
+    [`{'a':'it\\'s "so"'}`, { a: `it's "so"` }],
+    [`{{"brokerName":"b","queueId":0,"topic":"T"}:12}`, { '{"brokerName":"b","queueId":0,"topic":"T"}': 12 }]
+  ])('of clients that quote otherwise, or use objects as keys, is read: %s', (text, value) => {
+    expect(parseJavaJson(text)).toEqual(value)
   })
 
   test('that we write is standard, sorted, with integers written out', () => {

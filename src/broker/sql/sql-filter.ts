@@ -22,6 +22,7 @@
  * What a raw pull with an expression that does not parse gets is decided where pulls are answered; here it is an error.
  * (Official clients check the expression when they start, so refusing costs them nothing.)
  */
+import type { RecordFilter } from '../../store/index.ts'
 import { compileCondition } from './compile.ts'
 import { invalidFilter } from './invalid.ts'
 import { PROPERTY_COUNT_MAX } from './limits.ts'
@@ -39,7 +40,7 @@ const OUTCOMES: Readonly<Record<Truth, Outcome>> = {
   [FAILED]: 'failed'
 }
 
-export class SqlFilter {
+export class SqlFilter implements RecordFilter {
   readonly expression: string
   /** Where text begins that is not part of the expression and has no effect; undefined if there is none. */
   readonly ignoredFrom: number | undefined
@@ -63,8 +64,13 @@ export class SqlFilter {
     })
   }
 
+  /** Tags are properties like others. */
+  acceptsTag(): boolean {
+    return true
+  }
+
   /** Whether a message with these properties, as they lie in its record, is to be delivered. A failure is a no. */
-  accepts(bytes: Uint8Array, from: number, until: number): boolean {
+  acceptsRecord(bytes: Uint8Array, from: number, until: number): boolean {
     this.#values.read(bytes, from, until)
     return this.#test() === TRUE
   }

@@ -71,8 +71,8 @@ export interface BodyRoom {
  */
 export interface HeaderWriter {
   text(field: FieldName, value: string): this
-  /** UTF-8, escaped on the way. */
-  utf8(field: FieldName, value: Uint8Array): this
+  /** UTF-8, all of it or `[from, until)`, escaped on the way. */
+  utf8(field: FieldName, value: Uint8Array, from?: number, until?: number): this
   int(field: FieldName, value: number): this
   /** An integer within ±2^53. */
   long(field: FieldName, value: number): this

@@ -81,9 +81,9 @@ export class FrameWriter implements HeaderWriter {
     return this
   }
 
-  utf8(field: FieldName, value: Uint8Array): this {
-    const outgoing = this.#beginField(field, value.length * ESCAPED_BYTES_MAX)
-    outgoing.at = writeJsonBytes(outgoing.bytes, outgoing.at, value)
+  utf8(field: FieldName, value: Uint8Array, from = 0, until = value.length): this {
+    const outgoing = this.#beginField(field, (until - from) * ESCAPED_BYTES_MAX)
+    outgoing.at = writeJsonBytes(outgoing.bytes, outgoing.at, value, from, until)
     outgoing.bytes[outgoing.at++] = QUOTE
     return this
   }
@@ -197,8 +197,8 @@ function writeJsonText(bytes: Uint8Array, at: number, text: string): number {
   return at + text.length
 }
 
-function writeJsonBytes(bytes: Uint8Array, at: number, text: Uint8Array): number {
-  for (let index = 0; index < text.length; index++) {
+function writeJsonBytes(bytes: Uint8Array, at: number, text: Uint8Array, from: number, until: number): number {
+  for (let index = from; index < until; index++) {
     const byte = text[index]!
     if (byte === QUOTE || byte === BACKSLASH) {
       bytes[at++] = BACKSLASH

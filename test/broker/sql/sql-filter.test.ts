@@ -64,7 +64,7 @@ describe('an SQL92 filter', () => {
 
   test('delivers what is true, and nothing that is false, unknown or failed', () => {
     const bytes = encodeProperties([['a', '5']])
-    const accepts = (expression: string) => new SqlFilter(expression).accepts(bytes, 0, bytes.length)
+    const accepts = (expression: string) => new SqlFilter(expression).acceptsRecord(bytes, 0, bytes.length)
     expect([accepts('a = 5'), accepts('a = 6'), accepts('b = 5'), accepts("a = TRUE OR 'x' = 5")]).toEqual([
       true,
       false,
@@ -169,7 +169,7 @@ describe('the size of a filter', () => {
     const wanted = `${'a'.repeat(200)}b`
     const filter = new SqlFilter(joined(400, index => `a CONTAINS '${wanted}${index}'`))
     const bytes = encodeProperties([['a', 'a'.repeat(32_000)]])
-    expect(filter.accepts(bytes, 0, bytes.length)).toBe(false) // Would take a minute if each byte cost the length searched for.
+    expect(filter.acceptsRecord(bytes, 0, bytes.length)).toBe(false) // Would take a minute if each byte cost the length searched for.
   })
 })
 

@@ -1,0 +1,130 @@
+/**
+ * Requests that store messages: one, or a batch, under either set of header names.
+ *
+ * A message that the store takes at once is answered at once, straight from the reused outcome. Only what has to wait, for
+ * room, for the disk, or until the topic that was made for it is on disk, is remembered in an object of its own.
+ *
+ * Not here: what may be stored (broker), delayed, transactional and reply messages.
+ */
+import type { VarveError } from '../../base/index.ts'
+import type { SendDraft, Sent } from '../../broker/index.ts'
+import { field, REQUEST, RESPONSE, type RemotingRequest, readSend } from '../../protocol/index.ts'
+import type { BrokerWorld } from './broker-world.ts'
+import type { Handler, Handlers } from './dispatch.ts'
+import { refusalOf } from './refusal.ts'
+import type { Session } from './session.ts'
+
+const F = {
+  msgId: field('msgId'),
+  queueId: field('queueId'),
+  queueOffset: field('queueOffset'),
+  transactionId: field('transactionId'),
+  region: field('MSG_REGION'),
+  isTraced: field('TRACE_ON')
+}
+
+export function sendRequests(world: BrokerWorld): Handlers {
+  const send = new SendRequests(world).handle
+  return [
+    [REQUEST.SEND_MESSAGE, send],
+    [REQUEST.SEND_MESSAGE_V2, send],
+    [REQUEST.SEND_BATCH_MESSAGE, send]
+  ]
+}
+
+/** Where an answer goes that cannot be given at once. */
+interface Waiting {
+  readonly session: Session
+  readonly opaque: number
+  readonly isOneway: boolean
+}
+
+/** What is kept of an outcome beyond its turn. */
+type Kept = Pick<Sent, 'queueId' | 'queueOffset'> & { readonly messageIds: string; readonly uniqueKey: string }
+
+class SendRequests {
+  readonly #world: BrokerWorld
+  #ids = new Uint8Array(64)
+
+  constructor(world: BrokerWorld) {
+    this.#world = world
+  }
+
+  readonly handle: Handler = (request, session) => {
+    const { sending } = this.#world.broker
+    const { draft } = session
+    readSend(request, draft)
+    const sent = sending.send(draft)
+    if (sent === undefined) return this.#waitForRoom(draft, request, session)
+    if (request.isOneway) return
+    if (this.#isSafe(sent)) this.#answer(sent, request.opaque, session)
+    else return this.#answerOnceSafe(sent, { session, opaque: request.opaque, isOneway: false })
+  }
+
+  #waitForRoom(draft: SendDraft, { opaque, isOneway }: RemotingRequest, session: Session): void {
+    const waiting = { session, opaque, isOneway }
+    this.#world.broker.sending.sendLater(draft, outcome => this.#answerWaiting(outcome, waiting))
+  }
+
+  #answerWaiting(outcome: Sent | VarveError, waiting: Waiting): void {
+    const { session, opaque, isOneway } = waiting
+    if (isOneway) return
+    if (outcome instanceof Error) this.#refuse(outcome, waiting)
+    else if (this.#isSafe(outcome)) this.#answer(outcome, opaque, session)
+    else void this.#answerOnceSafe(outcome, waiting)
+  }
+
+  /** Nothing more has to come onto the disk before the client may be told. */
+  #isSafe(sent: Sent): boolean {
+    return !sent.waitsForDisk && this.#world.broker.topics.isSaved
+  }
+
+  /** Never rejects: the answer says what happened. */
+  async #answerOnceSafe(sent: Sent, waiting: Waiting): Promise<void> {
+    const { queueId, queueOffset, messageIds, uniqueKey, until, waitsForDisk } = sent
+    const kept = { queueId, queueOffset, messageIds, uniqueKey }
+    const { sending, topics } = this.#world.broker
+    try {
+      if (!topics.isSaved) await topics.saved()
+      const isOnDisk = !waitsForDisk || (await sending.durable(until))
+      this.#answerKept(kept, isOnDisk ? RESPONSE.SUCCESS : RESPONSE.FLUSH_DISK_TIMEOUT, waiting)
+    } catch (error) {
+      this.#refuse(error, waiting)
+    }
+  }
+
+  #refuse(error: unknown, { session, opaque }: Waiting): void {
+    const { responseCode, remark, isOurs } = refusalOf(error)
+    if (isOurs) this.#world.log.error('send failed', { error: error as Error })
+    session.connection.begin(opaque, responseCode, remark).end()
+  }
+
+  #answer(sent: Sent, opaque: number, { connection }: Session): void {
+    const { config } = this.#world.broker
+    const idsBytes = sent.messageIdsBytes
+    if (this.#ids.length < idsBytes) this.#ids = new Uint8Array(2 * idsBytes)
+    sent.writeMessageIds(this.#ids, 0)
+    connection
+      .begin(opaque, RESPONSE.SUCCESS)
+      .utf8(F.msgId, this.#ids, 0, idsBytes)
+      .int(F.queueId, sent.queueId)
+      .long(F.queueOffset, sent.queueOffset)
+      .utf8(F.transactionId, sent.keyBytes, sent.keyFrom, sent.keyUntil)
+      .text(F.region, config.regionId)
+      .bool(F.isTraced, config.traceOn)
+      .end()
+  }
+
+  #answerKept(kept: Kept, code: number, { session, opaque }: Waiting): void {
+    const { config } = this.#world.broker
+    session.connection
+      .begin(opaque, code)
+      .text(F.msgId, kept.messageIds)
+      .int(F.queueId, kept.queueId)
+      .long(F.queueOffset, kept.queueOffset)
+      .text(F.transactionId, kept.uniqueKey)
+      .text(F.region, config.regionId)
+      .bool(F.isTraced, config.traceOn)
+      .end()
+  }
+}
