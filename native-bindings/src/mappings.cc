@@ -127,6 +127,14 @@ napi_value show(napi_env env, void* data, uint64_t bytes, bool writable, const s
   return is_pending ? nullptr : throw_system(env, ENOTSUP, "napi_create_external_arraybuffer");
 }
 
+// A fault on a page that is not present would read a whole window around it: for a segment that is being written, up to
+// the read-ahead of the disk of pages that nobody has written yet, zeroed one by one while the writer waits. Advice only.
+void expect_no_reading([[maybe_unused]] void* data, [[maybe_unused]] uint64_t bytes) {
+#ifdef MADV_RANDOM
+  madvise(data, bytes, MADV_RANDOM);
+#endif
+}
+
 // A second mapping of what is mapped at `from`, with the same file and protection, but `bytes` long.
 void* map_again(void* from, size_t bytes) {
 #ifdef __linux__
@@ -165,6 +173,7 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   void* const data = mmap(nullptr, bytes, protection, MAP_SHARED, file, 0);
   if (data == MAP_FAILED) return throw_system(env, errno, "mmap");
+  if (writable) expect_no_reading(data, bytes);
 
   return show(env, data, bytes, writable, path);
 }
@@ -212,6 +221,7 @@ napi_value widen(napi_env env, napi_callback_info info) {
   // From here on the seed goes in any case: one that JavaScript forgets would keep the blocks of a removed file.
   const bool is_gone = let_go(env, seed_buffer, seed);
   if (data == MAP_FAILED) return throw_system(env, error, "mremap");
+  if (writable) expect_no_reading(data, bytes);
   if (is_gone && reaches(env, file, bytes)) return show(env, data, bytes, writable, path);
   munmap(data, bytes);
   return nullptr;

@@ -8,19 +8,31 @@
  * - the segment after the one being written is prepared; never more, so that a store takes no more disk than it needs
  * - pages are made present at most `aheadBytes` before the appending position: what is further ahead would be written
  *   to disk as zeros by the system in the meantime
- * - a page is made present by writing zeros to the file, which gives the system large pages to work with and costs a
- *   third of touching each by itself; and that must never meet the writer. Pages belong to whoever has moved
- *   `pagesTaken` over them: the allocator while `pagesZeroing` says so, the writer ever after
+ * - a page is made present by writing zeros to the file, which costs a third of touching each by itself; and that must
+ *   never meet the writer. Pages belong to whoever has moved `pagesTaken` over them: the allocator while `pagesZeroing`
+ *   says so, the writer ever after
+ * - while somebody waits for each record, the zeros are synced too: the block that a record then goes to is known to the
+ *   file system as written, and syncing the record takes no change of metadata (from 240 us down to 95 us)
  *
  * Not here: mapping (the owner maps what is prepared), the thread (workers/allocator.ts).
  */
-import { MiB, PAGE_BYTES, VarveError } from '../base/index.ts'
+import { KiB, MiB, PAGE_BYTES, VarveError } from '../base/index.ts'
 import type { Files, OpenFile, Prefault } from './files.ts'
 import { commitLogDirectory, nextSegmentPath, segmentPath, sidecarDirectory } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
 
-/** Pages are made present in steps of this size. */
-export const PREFAULT_STEP_BYTES = 2 * MiB
+/**
+ * Zeros are written in pieces of this size, and at its multiples. The system keeps what is written at once together as
+ * one large page: cheap to make, but the first byte that a mapping then changes makes all of it dirty, to be written as
+ * a whole by the next sync. A writer that comes too near waits for one piece.
+ */
+export const ZEROING_BYTES_MAX = 128 * KiB
+/** Pieces are made one after another in steps of this size, and synced together. */
+const STEP_BYTES = 1 * MiB
+/** A writer that has caught up makes its pages present itself, so far ahead that it will not meet the allocator again. */
+const CLEAR_OF_WRITER_BYTES = 1 * MiB
+/** With less than this on its way to the disk, whoever writes waits for it. */
+const AWAITED_BYTES_MAX = 64 * KiB
 /** A store that is open but not written to should take no memory for what it might be. */
 const AHEAD_BYTES_MIN = 2 * MiB
 const DISK_FULL_RETRY_MS = 100
@@ -41,9 +53,9 @@ export class Allocator {
   readonly #options: AllocatorOptions
   readonly #appendedAtOpen: number
   #appended: number
-  /** Up to here pages were made present, or taken by the writer before that could be done. */
-  #presentUntil: number
-  readonly #zeros = new Uint8Array(PREFAULT_STEP_BYTES)
+  /** Whether whoever writes waits for each record, as of the last look. */
+  #isAwaited = true
+  readonly #zeros = new Uint8Array(ZEROING_BYTES_MAX)
   /** Of the segment that pages were last made present in. */
   #open: { base: number; file: OpenFile } | undefined
 
@@ -53,17 +65,15 @@ export class Allocator {
     this.#options = options
     this.#appendedAtOpen = appended
     this.#appended = appended
-    this.#presentUntil = appended
   }
 
   /** Does one piece of work. Returns after how many ms to come back unless woken: 0 while there is more to do. */
   step(): number {
-    this.#appended = this.#progress.position(SLOT.appended, this.#appended)
-    const segment = Math.floor(this.#appended / this.#options.segmentBytes)
+    this.#look()
     // What is about to be written comes first: a missing page stalls the owner now, a missing segment only later.
-    if (this.#pagesMissing(segment, this.#aheadBytes() / 2)) return this.#makePagesPresent(segment)
-    if (this.#progress.count(SLOT.segmentPrepared) <= segment) return this.#prepare(segment + 1)
-    if (this.#pagesMissing(segment, this.#aheadBytes())) return this.#makePagesPresent(segment)
+    if (this.#pagesMissing(this.#aheadBytes() / 2)) return this.#makePagesPresent()
+    if (this.#progress.count(SLOT.segmentPrepared) <= this.#segment) return this.#prepare(this.#segment + 1)
+    if (this.#pagesMissing(this.#aheadBytes())) return this.#makePagesPresent()
     return Number.POSITIVE_INFINITY
   }
 
@@ -73,9 +83,18 @@ export class Allocator {
   }
 
   hasWork(): boolean {
+    this.#look()
+    return this.#progress.count(SLOT.segmentPrepared) <= this.#segment || this.#pagesMissing(this.#aheadBytes())
+  }
+
+  #look(): void {
+    const flushed = this.#progress.position(SLOT.flushed, this.#appended) // Read first: it is not the larger of the two.
     this.#appended = this.#progress.position(SLOT.appended, this.#appended)
-    const segment = Math.floor(this.#appended / this.#options.segmentBytes)
-    return this.#progress.count(SLOT.segmentPrepared) <= segment || this.#pagesMissing(segment, this.#aheadBytes() / 2)
+    this.#isAwaited = this.#appended - flushed <= AWAITED_BYTES_MAX
+  }
+
+  get #segment(): number {
+    return Math.floor(this.#appended / this.#options.segmentBytes)
   }
 
   /** As far ahead as has been written since the store was opened, up to the limit. */
@@ -83,43 +102,62 @@ export class Allocator {
     return Math.min(this.#options.aheadBytes, Math.max(AHEAD_BYTES_MIN, this.#appended - this.#appendedAtOpen))
   }
 
-  #pagesMissing(segment: number, aheadBytes: number): boolean {
-    return this.#presentUntil < this.#presentLimit(segment, aheadBytes)
+  /** A whole step of them, or the last ones of a segment. */
+  #pagesMissing(aheadBytes: number): boolean {
+    const from = this.#nextPages()
+    const until = this.#presentLimit(aheadBytes)
+    return from + STEP_BYTES <= until || (from < until && until % this.#options.segmentBytes === 0)
+  }
+
+  /** The first pages that nobody has taken and that the writer does not reach in a moment. */
+  #nextPages(): number {
+    const taken = this.#progress.position(SLOT.pagesTaken, this.#appended)
+    if (this.#isAwaited) return taken
+    const clear = this.#appended + CLEAR_OF_WRITER_BYTES
+    return Math.max(taken, clear - (clear % PAGE_BYTES))
   }
 
   /** Pages can be present up to the end of what the owner has mapped. */
-  #presentLimit(segment: number, aheadBytes: number): number {
+  #presentLimit(aheadBytes: number): number {
     if (this.#options.prefault === undefined) return 0
     const mapped = this.#progress.count(SLOT.segmentMapped)
-    if (mapped < segment) return 0
+    if (mapped < this.#segment) return 0
     const limit = Math.min(this.#appended + aheadBytes, (mapped + 1) * this.#options.segmentBytes)
     return limit - (limit % PAGE_BYTES)
   }
 
-  /** Takes the next pages from the writer, writes zeros to them, gives them back, and puts them into its page tables. */
-  #makePagesPresent(segment: number): number {
-    const { segmentBytes, prefault } = this.#options
-    if (prefault === undefined) return Number.POSITIVE_INFINITY
+  #makePagesPresent(): number {
+    const { segmentBytes } = this.#options
+    const from = this.#nextPages()
+    const base = from - (from % segmentBytes)
+    const until = Math.min(from + STEP_BYTES, base + segmentBytes, this.#presentLimit(this.#aheadBytes()))
+    let at = from
+    while (at < until) {
+      const pieceEnd = Math.min(at - (at % ZEROING_BYTES_MAX) + ZEROING_BYTES_MAX, until)
+      if (!this.#writeZeros(base, at, pieceEnd)) break
+      // Pages that have been synced are not for writing until a fault says so; the writer then goes without its mapping.
+      if (!this.#isAwaited)
+        this.#options.prefault?.(this.#progress.address(base / segmentBytes) + (at - base), pieceEnd - at)
+      at = pieceEnd
+    }
+    if (this.#isAwaited && at > from) this.#fileOf(base).sync(from - base, at - from)
+    return 0
+  }
+
+  /** Takes pages, writes zeros to them and gives them to the writer. False if the writer has taken them meanwhile. */
+  #writeZeros(base: number, from: number, until: number): boolean {
     const progress = this.#progress
     // Said before pages are taken: a writer that sees them taken, and then this at 0, knows that they are done.
     progress.setCount(SLOT.pagesZeroing, 1)
-    const from = progress.position(SLOT.pagesTaken, this.#appended)
-    const base = from - (from % segmentBytes)
-    const limit = this.#presentLimit(segment, this.#aheadBytes())
-    const until = Math.min(from + PREFAULT_STEP_BYTES, base + segmentBytes, limit)
-    const isTaken = until > from && progress.exchange(SLOT.pagesTaken, from, until)
     try {
-      if (isTaken) this.#fileOf(base).write(this.#zeros.subarray(0, until - from), from - base)
+      const taken = progress.position(SLOT.pagesTaken, this.#appended)
+      if (taken > from || !progress.exchange(SLOT.pagesTaken, taken, until)) return false
+      this.#fileOf(base).write(this.#zeros.subarray(0, until - from), from - base)
+      return true
     } finally {
       progress.setCount(SLOT.pagesZeroing, 0)
       progress.notify(SLOT.pagesZeroing)
     }
-    if (isTaken) {
-      // False when the owner has just unmapped it: then nobody will write there either.
-      prefault(progress.address(base / segmentBytes) + (from - base), until - from)
-    }
-    this.#presentUntil = Math.max(until, from)
-    return 0
   }
 
   #fileOf(base: number): OpenFile {

@@ -5,6 +5,11 @@
  * encodes and has it written, `publish` lets the other threads see it. A record's size is written last: until then whoever looks at the
  * place finds no record there, whenever the process dies.
  *
+ * The first record after everything has been synced is encoded aside and written to the file by position, because the
+ * sync has left the page for reading only: touching it through the mapping takes a fault, and makes all of the large
+ * page dirty that it is a part of. So a lone writer, who waits for each record, never touches the mapping. The two show
+ * the same bytes: they are the system's, in its one cache of the file. Where files are not mapped all records go so.
+ *
  * Invariants:
  * - a record never crosses a segment; 8 bytes stay free behind it for the blank that closes the segment
  * - nothing below `appended` is written again, except when the owner abandons what it has not published
@@ -12,20 +17,21 @@
  *
  * Not here: queue offsets (topics.ts), durability (flush.ts).
  */
-import { assert, MiB, PAGE_BYTES, VarveError } from '../base/index.ts'
+import { assert, KiB, MiB, PAGE_BYTES, VarveError } from '../base/index.ts'
 import { BLANK_RESERVE_BYTES, writeBlank } from '../layout/index.ts'
-import { PREFAULT_STEP_BYTES } from './allocate.ts'
+import { ZEROING_BYTES_MAX } from './allocate.ts'
 import type { LogSegment, LogSegments } from './log-segments.ts'
+import type { Window } from './message-encoder.ts'
 import { LAG_BYTES_MAX, type Progress, type Role, SLOT } from './progress.ts'
 
 /** Limits are checked, and threads that fell asleep are woken, each time so much has been written. */
 const CHECK_BYTES = 1 * MiB
-/** The allocator takes no more pages than this at once, and writing zeros to them takes a fraction of a millisecond. */
-const ZEROING_BYTES_MAX = PREFAULT_STEP_BYTES
 const ZEROING_WAIT_MS = 1
 const ZEROING_TRIES_MAX = 2_000
 /** An append waits so long for the next segment before it says STORE_BUSY; allocating one takes a few milliseconds. */
 const SEGMENT_WAIT_MS = 1_000
+/** Larger records are not copied for the sake of one fault. */
+const ASIDE_BYTES = 64 * KiB
 
 export class CommitLog {
   /** The window to encode into: byte p of the log is `bytes[p - base]`. */
@@ -37,6 +43,9 @@ export class CommitLog {
   readonly #progress: Progress
   readonly #wake: (role: Role) => void
   readonly #dirtyBytesMax: number
+  /** Where records are encoded that are then written to the file by position. */
+  readonly #aside: Window
+  #writesByPosition = true
   #segment: LogSegment
   #appended: number
   #segmentEnd: number
@@ -57,10 +66,12 @@ export class CommitLog {
     this.#appended = appended
     this.#segmentEnd = this.#segment.base + segments.segmentBytes
     this.#checkAt = appended
-    const mapping = this.#segment.mapping
-    this.bytes = mapping?.bytes ?? new Uint8Array(options.recordBytesMax)
-    this.view = mapping?.view ?? new DataView(this.bytes.buffer)
-    this.base = mapping === undefined ? appended : this.#segment.base
+    const isMapped = this.#segment.mapping !== undefined
+    const bytes = new Uint8Array(isMapped ? ASIDE_BYTES : options.recordBytesMax)
+    this.#aside = { bytes, view: new DataView(bytes.buffer) }
+    this.bytes = this.#aside.bytes
+    this.view = this.#aside.view
+    this.base = appended
   }
 
   get appended(): number {
@@ -71,7 +82,7 @@ export class CommitLog {
   get recordBytesMax(): number {
     return Math.min(
       this.#segments.segmentBytes - BLANK_RESERVE_BYTES,
-      this.#segment.mapping === undefined ? this.bytes.length : Number.POSITIVE_INFINITY
+      this.#segment.mapping === undefined ? this.#aside.bytes.length : Number.POSITIVE_INFINITY
     )
   }
 
@@ -82,16 +93,16 @@ export class CommitLog {
   reserve(bytesMax: number): number {
     assert(bytesMax <= this.recordBytesMax, 'the record fits into a segment')
     if (this.#appended + bytesMax >= this.#checkAt) this.#check(bytesMax)
-    if (this.#segment.mapping === undefined) this.base = this.#appended
+    this.#chooseWindow(bytesMax)
     return this.#appended
   }
 
   /**
-   * Hands the `bytes` encoded at the reserved position to the segment, before anybody counts them: where files are not
-   * mapped this may fail, and then nothing has changed.
+   * Hands the `bytes` encoded at the reserved position to the segment, before anybody counts them: what is written by
+   * position may fail here, and then nothing has changed.
    */
   write(bytes: number): void {
-    if (this.#segment.mapping !== undefined) return
+    if (!this.#writesByPosition) return
     this.#segment.file.write(this.bytes.subarray(0, bytes), this.#appended - this.#segment.base)
   }
 
@@ -110,6 +121,25 @@ export class CommitLog {
   /** Whether `reserve` would succeed now, as far as flushing and dispatching are concerned. */
   hasRoom(): boolean {
     return this.#lagError() === undefined && (this.#progress.count(SLOT.diskFull) === 0 || this.#segments.nextIsOpen)
+  }
+
+  #chooseWindow(bytesMax: number): void {
+    const { mapping } = this.#segment
+    const byPosition = mapping === undefined || (bytesMax <= this.#aside.bytes.length && this.#isFlushed())
+    if (byPosition) this.#show(this.#aside, this.#appended)
+    else if (this.#writesByPosition) this.#show(mapping, this.#segment.base)
+    this.#writesByPosition = byPosition
+  }
+
+  #show({ bytes, view }: Window, base: number): void {
+    this.bytes = bytes
+    this.view = view
+    this.base = base
+  }
+
+  /** Whether everything appended is on disk. */
+  #isFlushed(): boolean {
+    return this.#progress.position(SLOT.flushed, this.#appended) === this.#appended
   }
 
   #check(bytesMax: number): void {
@@ -165,12 +195,7 @@ export class CommitLog {
     this.#segment = this.#segments.advance()
     this.#segmentEnd = this.#segment.base + this.#segments.segmentBytes
     this.#appended = this.#segment.base
-    const mapping = this.#segment.mapping
-    if (mapping !== undefined) {
-      this.bytes = mapping.bytes
-      this.view = mapping.view
-      this.base = this.#segment.base
-    }
+    this.#writesByPosition = true // Another mapping is to be shown, when one is.
     this.#progress.publish(SLOT.appended, this.#appended)
     this.#segments.openPrepared()
   }
@@ -191,11 +216,14 @@ export class CommitLog {
   }
 
   #closeSegment(): void {
-    const mapped = this.#segment.mapping !== undefined
+    const { mapping, base, file } = this.#segment
+    const at = this.#appended - base
     const restBytes = this.#segmentEnd - this.#appended
-    const at = mapped ? this.#appended - this.base : 0
-    writeBlank(this.view, at, at + restBytes)
-    if (!mapped)
-      this.#segment.file.write(this.bytes.subarray(0, BLANK_RESERVE_BYTES), this.#appended - this.#segment.base)
+    if (mapping !== undefined) {
+      writeBlank(mapping.view, at, at + restBytes)
+    } else {
+      writeBlank(this.#aside.view, 0, restBytes)
+      file.write(this.#aside.bytes.subarray(0, BLANK_RESERVE_BYTES), at)
+    }
   }
 }

@@ -13,7 +13,7 @@
  *
  * Not here: who waits (store.ts), the thread (workers/flusher.ts), what is saved besides the log (state-keeper.ts).
  */
-import { assert, type Clock, PAGE_BYTES } from '../base/index.ts'
+import { assert, type Clock, MiB, PAGE_BYTES } from '../base/index.ts'
 import type { DropPages, Files, OpenFile } from './files.ts'
 import { segmentPath } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
@@ -31,6 +31,11 @@ export interface FlushOptions {
 
 /** With synchronous flush, what nobody waits for is still on disk after this long. */
 const UNAWAITED_INTERVAL_MS = 10
+/**
+ * More than this is begun to be written in pieces before it is waited for: the system does such a call in one go, and
+ * on some systems whoever else wants the processor, such as the thread that appends, waits until it is over.
+ */
+const PIECE_BYTES = 2 * MiB
 
 export class Flusher {
   readonly #files: Files
@@ -156,8 +161,7 @@ export class LogSyncer {
     while (at < until) {
       const base = at - (at % this.#segmentBytes)
       const stop = Math.min(until, base + this.#segmentBytes)
-      const pageAt = at - (at % PAGE_BYTES) // Segments begin with a page.
-      this.#beforeSync(pageAt, stop - pageAt)
+      this.#begin(base, at - (at % PAGE_BYTES), stop) // Segments begin with a page.
       this.#fileOf(base).sync(at - base, stop - at, this.#syncOptions)
       at = stop
     }
@@ -166,6 +170,14 @@ export class LogSyncer {
   close(): void {
     this.#open?.file.close()
     this.#open = undefined
+  }
+
+  #begin(base: number, from: number, until: number): void {
+    for (let at = from; at < until; at += PIECE_BYTES) {
+      const bytes = Math.min(PIECE_BYTES, until - at)
+      this.#beforeSync(at, bytes)
+      if (until - from > PIECE_BYTES) this.#fileOf(base).startWriting(at - base, bytes)
+    }
   }
 
   #fileOf(base: number): OpenFile {

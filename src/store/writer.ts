@@ -46,8 +46,6 @@ export class Writer {
   /** Of the records of the batch at hand. */
   readonly #sizes: number[] = []
   #storedAtMs: number
-  /** Up to where the gap was last told that entries are written; asking costs an atomic read. */
-  #gapWritten = 0
 
   constructor(world: WriterWorld, lastStoredAtMs: number) {
     this.#clock = world.clock
@@ -119,7 +117,7 @@ export class Writer {
 
   /** Whether the next append would find room where entries wait for the dispatcher. */
   hasRoom(): boolean {
-    return this.#gap.hasRoomFor(1, this.#queuesWritten())
+    return this.#gap.makeRoomFor(1, this.#queuesWritten())
   }
 
   /** Encodes and writes all of them. */
@@ -206,12 +204,11 @@ export class Writer {
 
   /** @throws VarveError STORE_BUSY, STORE_DISK_FULL */
   #checkRoom(count: number): void {
-    if (this.#gap.hasRoomFor(count, this.#gapWritten)) return
-    this.#gapWritten = this.#queuesWritten()
-    if (this.#gap.hasRoomFor(count, this.#gapWritten)) return
+    if (this.#gap.hasRoomFor(count)) return
+    if (this.#gap.makeRoomFor(count, this.#queuesWritten())) return
     this.#progress.addCount(SLOT.writeQueuesNow)
     this.#threads.wake('dispatcher')
-    if (this.#gap.hasRoomFor(count, this.#queuesWritten())) return
+    if (this.#gap.makeRoomFor(count, this.#queuesWritten())) return
     const code = this.#progress.count(SLOT.diskFull) === 0 ? 'STORE_BUSY' : 'STORE_DISK_FULL'
     throw new VarveError(code, { undispatchedMessages: this.#gap.count })
   }

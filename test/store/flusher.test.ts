@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { systemClock } from '../../src/base/index.ts'
+import { MiB, systemClock } from '../../src/base/index.ts'
+import type { Files } from '../../src/store/files.ts'
 import { Flusher } from '../../src/store/flush.ts'
 import { segmentPath } from '../../src/store/paths.ts'
 import { Progress, SLOT } from '../../src/store/progress.ts'
+import { FaultyFiles } from '../support/faulty-files.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
 
-const SEGMENT_BYTES = 64 * 1024
+const SEGMENT_BYTES = 8 * MiB
 
-function flusherOver(disk: SimulatedDisk, progress: Progress): Flusher {
+function flusherOver(disk: Files, progress: Progress): Flusher {
   disk.makeDirectory('/store/commitlog')
   disk.open(segmentPath('/store', 0), 'create').setSize(SEGMENT_BYTES)
   return new Flusher(disk, progress, systemClock, 0, {
@@ -37,5 +39,20 @@ describe('the flusher', () => {
     flusher.run(300)
     flusher.run(200)
     expect(progress.position(SLOT.flushed, 0)).toBe(300)
+  })
+
+  test('begins with much in pieces, and then waits for all of it', () => {
+    const progress = new Progress()
+    const files = new FaultyFiles(new SimulatedDisk())
+    const flusher = flusherOver(files, progress)
+    progress.publish(SLOT.appended, 5 * MiB)
+    flusher.run(5 * MiB)
+    const calls = files.calls.filter(({ kind }) => kind === 'startWriting' || kind === 'sync')
+    expect(calls.map(({ kind, at, bytes }) => [kind, at, bytes])).toEqual([
+      ['startWriting', 0, 2 * MiB],
+      ['startWriting', 2 * MiB, 2 * MiB],
+      ['startWriting', 4 * MiB, MiB],
+      ['sync', 0, 5 * MiB]
+    ])
   })
 })

@@ -75,7 +75,7 @@ describe('the gap', () => {
     const random = seededRandom(3)
     for (let position = 100; position < 60_000; position += 100) {
       const queue = random.below(3)
-      expect(gap.hasRoomFor(1, 0)).toBe(true)
+      expect(gap.makeRoomFor(1, 0)).toBe(true)
       newest[queue] = gap.push(position, newest[queue]!)
       positions[queue]!.push(position)
     }
@@ -91,26 +91,50 @@ describe('the gap', () => {
   test('grows to its limit, then has room for what has been written alone', () => {
     const gap = new Gap(8, 2)
     for (let i = 0; i < 8; i++) {
-      expect(gap.hasRoomFor(1, 0)).toBe(true)
+      expect(gap.makeRoomFor(1, 0)).toBe(true)
       gap.push(10 * i, i - 1)
     }
-    expect(gap.hasRoomFor(1, 0)).toBe(false)
-    expect(gap.hasRoomFor(3, 20)).toBe(false)
-    expect(gap.hasRoomFor(3, 30)).toBe(true)
+    expect(gap.makeRoomFor(1, 0)).toBe(false)
+    expect(gap.makeRoomFor(3, 20)).toBe(false)
+    expect(gap.makeRoomFor(3, 30)).toBe(true)
     expect(gap.count).toBe(5)
     expect(gap.position(3)).toBe(30)
     expect(() => gap.position(2)).toThrow('the entry is still in the gap')
     expect(() => gap.position(8)).toThrow('the entry is still in the gap')
   })
 
-  test('keeps leading back when its ring is written over many times', () => {
-    const gap = new Gap(16, 16)
+  test('keeps leading back when its chunks are used again many times', () => {
+    const gap = new Gap(16, 2)
     let newest = -1
     for (let i = 0; i < 1000; i++) {
-      expect(gap.hasRoomFor(1, 10 * (i - 8))).toBe(true)
+      expect(gap.makeRoomFor(1, 10 * (i - 8))).toBe(true)
       newest = gap.push(10 * i, newest)
       if (i > 8) expect(gap.position(gap.previous(gap.previous(newest)))).toBe(10 * (i - 2))
     }
+  })
+})
+
+describe('room in the gap', () => {
+  test('is asked for again at the end of each chunk, so that what is written leaves in time', () => {
+    const gap = new Gap(1024, 2)
+    expect(gap.hasRoomFor(1)).toBe(false)
+    expect(gap.makeRoomFor(1, 0)).toBe(true)
+    for (let i = 0; i < 4; i++) {
+      expect(gap.hasRoomFor(1)).toBe(true)
+      gap.push(i, -1)
+    }
+    expect(gap.hasRoomFor(1)).toBe(false)
+    expect(gap.makeRoomFor(1, 3)).toBe(true)
+    expect(gap.count).toBe(1)
+  })
+
+  test('is made for a batch that fills several chunks', () => {
+    const gap = new Gap(64, 2)
+    expect(gap.makeRoomFor(50, 0)).toBe(true)
+    for (let i = 0; i < 50; i++) gap.push(10 * i, i - 1)
+    for (let i = 49; i > 0; i--) expect(gap.previous(i)).toBe(i - 1)
+    expect(gap.makeRoomFor(15, 0)).toBe(false)
+    expect(gap.makeRoomFor(15, 10)).toBe(true)
   })
 })
 

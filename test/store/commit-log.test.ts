@@ -1,0 +1,68 @@
+/** The commit log: which way a record gets into the file, and that it makes no difference to what is there. */
+import { describe, expect, test } from 'vitest'
+import { KiB, MiB } from '../../src/base/index.ts'
+import { openStore } from '../../src/index.ts'
+import { FaultyFiles } from '../support/faulty-files.ts'
+import { SimulatedDisk } from '../support/simulated-disk.ts'
+import { bodyOf, errorOf, fill, mappers, message, namesIn, openSmall, simulated } from '../support/store-fixtures.ts'
+
+const LOG = /commitlog/
+
+describe('a record', () => {
+  test('is written by position when everything before it is on disk, and through the mapping otherwise', async () => {
+    const files = new FaultyFiles(new SimulatedDisk())
+    await using store = await openStore({ ...simulated(files), flush: 'sync' })
+    for (let i = 0; i < 3; i++) {
+      store.append(message(`alone ${i}`))
+      expect(files.count('write', LOG)).toBe(i + 1)
+      await store.flushed()
+    }
+    fill(store, 10)
+    expect(files.count('write', LOG)).toBe(4)
+  })
+
+  test('goes through the mapping when it is large', async () => {
+    const files = new FaultyFiles(new SimulatedDisk())
+    await using store = await openStore({ ...simulated(files), segmentBytes: MiB, flush: 'sync' })
+    store.append(message(new Uint8Array(64 * KiB)))
+    expect(files.count('write', LOG)).toBe(0)
+  })
+
+  test('that cannot be written by position leaves nothing behind, and the next one takes its place', async () => {
+    const files = new FaultyFiles(new SimulatedDisk())
+    await using store = await openStore({ ...simulated(files), flush: 'sync' })
+    fill(store, 1)
+    await store.flushed()
+    files.fail({ kind: 'write', errno: 'EIO', path: LOG })
+    const { appendedUntil } = store.info()
+    expect(await errorOf(() => store.append(message('refused')))).toMatchObject({ details: { errno: 'EIO' } })
+    expect(store.info().appendedUntil).toBe(appendedUntil)
+    fill(store, 1, { from: 1 })
+    await store.flushed()
+    expect(await namesIn(store)).toEqual(['m0', 'm1'])
+  })
+})
+
+describe.each(mappers)('records that go both ways, with files mapped by %s', mapper => {
+  test('are read back alike, across segments and a reopening', async () => {
+    const expected: string[] = []
+    let directory = ''
+    {
+      await using store = await openSmall({ mapper })
+      directory = store.info().directory
+      for (let round = 0; round < 40; round++) {
+        // The first of each round finds everything on disk.
+        for (let i = 0; i <= round % 5; i++) {
+          store.append(message(bodyOf(expected.length)))
+          expected.push(`m${expected.length}`)
+        }
+        expect((await namesIn(store)).length).toBe(expected.length)
+        await store.flushed()
+      }
+      expect(await namesIn(store)).toEqual(expected)
+    }
+    await using reopened = await openSmall({ mapper, directory })
+    expect(reopened.info().recovery.damaged).toEqual([])
+    expect(await namesIn(reopened)).toEqual(expected)
+  })
+})
