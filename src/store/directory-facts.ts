@@ -19,6 +19,7 @@ import {
   RecordPositions,
   segmentName
 } from '../layout/index.ts'
+import { isInDoubt } from './doubt.ts'
 import { lockHolder } from './file-lock.ts'
 import type { DiskSpace, Files } from './files.ts'
 import { findIndexShape } from './index-shape.ts'
@@ -99,7 +100,7 @@ export function readDirectoryFacts(files: Files, directory: string, known: Known
   const isOurs = state !== undefined && state.ownerToken === ownerToken(files, directory)
   return {
     directory,
-    condition: conditionOf({ holderPid, state, isOurs, hasAbortFile }),
+    condition: conditionOf({ holderPid, state, isOurs, isInDoubt: isInDoubt(files, directory), hasAbortFile }),
     holderPid,
     segmentBytes,
     queueFileEntries: known.queueFileEntries ?? state?.queueFileEntries ?? queueFileEntriesOf(files, directory),
@@ -107,7 +108,7 @@ export function readDirectoryFacts(files: Files, directory: string, known: Known
     segments,
     strayFiles,
     state,
-    goodUntil: goodUntilOf(files, isOurs ? state : undefined),
+    goodUntil: goodUntilOf(files, directory, isOurs ? state : undefined),
     hasAbortFile,
     space: files.space(directory)
   }
@@ -211,17 +212,18 @@ function conditionOf(found: {
   holderPid: number | undefined
   state: StoreState | undefined
   isOurs: boolean
+  isInDoubt: boolean
   hasAbortFile: boolean
 }): Condition {
   if (found.holderPid !== undefined) return 'running'
-  if (found.isOurs) return found.state?.clean === true ? 'clean' : 'crashed'
+  if (found.isOurs) return found.state?.clean === true && !found.isInDoubt ? 'clean' : 'crashed'
   return found.hasAbortFile ? 'foreign-crashed' : 'foreign'
 }
 
-function goodUntilOf(files: Files, state: StoreState | undefined): number {
+function goodUntilOf(files: Files, directory: string, state: StoreState | undefined): number {
   if (state === undefined) return 0
-  const sameBoot = state.bootId !== '' && state.bootId === currentBootId(files)
-  return state.clean || sameBoot ? Math.max(state.seenUntil, state.durableUntil) : state.durableUntil
+  const sameRun = state.bootId !== '' && state.bootId === currentBootId(files) && !isInDoubt(files, directory)
+  return state.clean || sameRun ? Math.max(state.seenUntil, state.durableUntil) : state.durableUntil
 }
 
 function listSegmentFiles(files: Files, directory: string): { segments: SegmentFile[]; strayFiles: string[] } {

@@ -94,7 +94,7 @@ export class Housekeeping {
 
   /** Makes queues and index durable as they are now. */
   saveQueues(): Promise<void> {
-    this.#saving ??= this.#saveQueues().finally(() => {
+    this.#saving ??= this.#finalIfUnsynced(this.#saveQueues()).finally(() => {
       this.#saving = undefined
     })
     return this.#saving
@@ -107,7 +107,7 @@ export class Housekeeping {
   }
 
   clean(options: { ignoreHours: boolean }): Promise<readonly SegmentFacts[]> {
-    this.#cleaning ??= this.#clean(options).finally(() => {
+    this.#cleaning ??= this.#finalIfUnsynced(this.#clean(options)).finally(() => {
       this.#cleaning = undefined
     })
     return this.#cleaning
@@ -140,6 +140,16 @@ export class Housekeeping {
     }
     const { firstPosition } = segments
     this.#sealer.step({ firstPosition, flushed: this.#position(SLOT.flushed), appended: log.appended })
+  }
+
+  /** A sync that failed is final, whoever had asked for it: the next one would report as durable what is lost. */
+  async #finalIfUnsynced<Result>(work: Promise<Result>): Promise<Result> {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof VarveError && error.code === 'STORE_SYNC_FAILED') this.#world.onFailed(error)
+      throw error
+    }
   }
 
   /** A full disk passes; whatever else fails in the background ends the store. */

@@ -6,23 +6,15 @@
  */
 import { dirname, resolve } from 'node:path'
 import { PAGE_BYTES, VarveError } from '../base/index.ts'
-import { CheckpointFile, readCheckpoint } from './checkpoint.ts'
+import { readCheckpoint } from './checkpoint.ts'
 import { CommitLog } from './commit-log.ts'
+import { leaveDoubtAfter } from './doubt.ts'
 import type { Files } from './files.ts'
 import { Gap } from './gap.ts'
-import { LogSegments, listSegments } from './log-segments.ts'
+import { LogSegments } from './log-segments.ts'
 import { MessageEncoder } from './message-encoder.ts'
 import { type ResolvedOptions, resolveOptions, SIZES_DEFAULT } from './options.ts'
-import {
-  abortPath,
-  commitLogDirectory,
-  consumeQueueDirectory,
-  indexDirectory,
-  lockPath,
-  nextSegmentPath,
-  segmentPath,
-  sidecarDirectory
-} from './paths.ts'
+import { commitLogDirectory, lockPath } from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
 import { QueueCounts } from './queue-counts.ts'
 import { EntryReader } from './queue-entries.ts'
@@ -30,18 +22,11 @@ import { QueueFiles } from './queue-files.ts'
 import { QueueMinimum } from './queue-minimum.ts'
 import { RecordReader } from './record-reader.ts'
 import { type Recovered, Recovery } from './recovery.ts'
-import {
-  currentBootId,
-  encodeQueueTable,
-  ownerToken,
-  parseQueueTable,
-  readState,
-  StateFile,
-  saveQueueTable
-} from './sidecar.ts'
+import { markClean, markRunning } from './running-mark.ts'
+import { readState } from './sidecar.ts'
 import { OpenStore } from './store.ts'
 import type { Store, StoreOptions } from './store-api.ts'
-import type { QueueTableBytes, StoreThreads, ThreadSetup } from './threads.ts'
+import type { StoreThreads, ThreadSetup } from './threads.ts'
 import { Topics } from './topics.ts'
 
 /** How far ahead of the writer pages are made present. */
@@ -66,6 +51,7 @@ export async function openStoreWith(given: StoreOptions, { files, threads }: Sto
     return await start(files, threads, options, recovered, identity, () => lock.release())
   } catch (error) {
     await threads.kill()
+    leaveDoubtAfter(error, files, options.directory)
     lock.release()
     throw error
   }
@@ -105,63 +91,6 @@ function makeDurableDirectory(files: Files, path: string): void {
 
 function recover(files: Files, { runJob }: StoreThreads, options: ResolvedOptions): Promise<Recovered> {
   return new Recovery(files, { clock: options.clock, runJob }, { ...options, openFilesMax: QUEUE_FILES_OPEN_MAX }).run()
-}
-
-/** From here on the directory says that a store is running, or has crashed. */
-function markRunning(files: Files, options: ResolvedOptions, recovered: Recovered): ThreadSetup['identity'] {
-  const { directory, segmentBytes, queueFileEntries, indexSlots, indexItems } = options
-  for (const path of [
-    commitLogDirectory(directory),
-    consumeQueueDirectory(directory),
-    indexDirectory(directory),
-    sidecarDirectory(directory)
-  ]) {
-    files.makeDirectory(path)
-  }
-  writeText(files, abortPath(directory), String(process.pid))
-  new CheckpointFile(files, directory).close()
-  files.syncDirectory(directory)
-  const identity = {
-    segmentBytes,
-    queueFileEntries,
-    indexSlots,
-    indexItems,
-    bootId: currentBootId(files),
-    ownerToken: ownerToken(files, directory)
-  }
-  const { appended } = recovered
-  if (recovered.report.kind !== 'clean') saveQueueTable(files, directory, tableOf(recovered))
-  const state = new StateFile(files, directory)
-  // Recovery has made all of the log durable.
-  state.save(
-    {
-      ...identity,
-      durableUntil: appended,
-      seenUntil: appended,
-      clean: false,
-      indexEndPhysicalOffset: 0,
-      savedAtMs: options.clock.nowMs()
-    },
-    { durable: true }
-  )
-  state.close()
-  files.syncDirectory(sidecarDirectory(directory))
-  return identity
-}
-
-/** What the queues hold now, so that the next recovery need not look further back. */
-function tableOf({ appended, queues, indexEnd }: Recovered): Uint8Array {
-  return encodeQueueTable({
-    untilPhysicalOffset: appended,
-    indexEndPhysicalOffset: indexEnd,
-    queues: queues.map(({ topic, queueId, nextOffset }) => ({
-      topic,
-      queueId,
-      minOffset: 0,
-      maxOffset: nextOffset,
-      maxPhysicalEnd: appended
-    }))
-  })
 }
 
 async function start(
@@ -257,68 +186,4 @@ async function start(
 /** The largest window that an append encodes into where files are not mapped: a batch of a few large messages. */
 function recordBytesMax({ messageBytesMax, segmentBytes }: ResolvedOptions): number {
   return Math.min(segmentBytes, 4 * messageBytesMax + 1024 * 1024)
-}
-
-/** The segment prepared ahead holds nothing; Apache RocketMQ removes its own at this point too. */
-function removeUnusedSegment(files: Files, directory: string, segmentBytes: number, appended: number): void {
-  const active = Math.floor(appended / segmentBytes)
-  for (const base of listSegments(files, directory, segmentBytes)) {
-    if (base > active * segmentBytes) files.remove(segmentPath(directory, base))
-  }
-  files.remove(nextSegmentPath(directory))
-  files.syncDirectory(commitLogDirectory(directory))
-}
-
-function writeText(files: Files, path: string, text: string): void {
-  const file = files.open(path, 'create')
-  try {
-    file.setSize(0)
-    file.write(new TextEncoder().encode(text), 0)
-    file.syncAll()
-  } finally {
-    file.close()
-  }
-}
-
-/** Everything is flushed and dispatched: says so, to ourselves and to Apache RocketMQ. */
-function markClean(
-  files: Files,
-  options: ResolvedOptions,
-  identity: ThreadSetup['identity'],
-  appended: number,
-  storedAtMs: number,
-  table: QueueTableBytes
-): void {
-  const { directory, segmentBytes, clock } = options
-  removeUnusedSegment(files, directory, segmentBytes, appended)
-  saveQueueTable(files, directory, table.table)
-  const checkpoint = new CheckpointFile(files, directory)
-  checkpoint.write(
-    {
-      logStoredAtMs: storedAtMs,
-      queuesStoredAtMs: storedAtMs,
-      indexStoredAtMs: 0,
-      masterFlushedOffset: 0,
-      confirmPhysicalOffset: appended,
-      queuesPhysicalOffset: 0
-    },
-    { durable: true }
-  )
-  checkpoint.close()
-  files.remove(abortPath(directory))
-  files.syncDirectory(directory)
-  const state = new StateFile(files, directory)
-  state.save(
-    {
-      ...identity,
-      ownerToken: ownerToken(files, directory),
-      durableUntil: appended,
-      seenUntil: appended,
-      clean: true,
-      indexEndPhysicalOffset: parseQueueTable(table.table)?.indexEndPhysicalOffset ?? 0,
-      savedAtMs: clock.nowMs()
-    },
-    { durable: true }
-  )
-  state.close()
 }

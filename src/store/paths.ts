@@ -16,5 +16,6 @@ export const segmentPath = (root: string, base: number): string => join(root, 'c
 
 /** Apache RocketMQ ignores this directory. */
 export const sidecarDirectory = (root: string): string => join(root, 'varve')
+export const nextAbortPath = (root: string): string => join(root, 'varve', 'next-abort')
 export const nextSegmentPath = (root: string): string => join(root, 'varve', 'next-segment')
 export const quarantineDirectory = (root: string): string => join(root, 'varve', 'quarantine')

@@ -7,6 +7,7 @@
  * | clean close by Varve, untouched since | nowhere: its end is known | the queue table |
  * | crash of the process, same run of the system | what the system had been handed | the queue table, then the log |
  * | crash of the system | what was surely on disk | the queue table, then the log |
+ * | a sync that failed, in whoever had the store open or tried to open it | what was surely on disk; all of it is written again | the queue table, then the log |
  * | anything else: Apache RocketMQ was here, or the sidecar is lost | the last entry of the queues, or the checkpoint | the queue files, then the log |
  *
  * Invariants:
@@ -21,6 +22,7 @@ import { type Clock, MiB, VarveError } from '../base/index.ts'
 import { prepareSegment } from './allocate.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Dispatcher, type DispatchOptions, QueueHole, type QueueSeed } from './dispatch.ts'
+import { isInDoubt } from './doubt.ts'
 import type { Files } from './files.ts'
 import type { RunJob } from './jobs.ts'
 import { type KeyIndex, openKeyIndex } from './key-index.ts'
@@ -63,7 +65,13 @@ export interface Recovered {
   readonly indexEnd: number
 }
 
-type Situation = { kind: 'clean' | 'crash'; state: StoreState } | { kind: 'foreign'; state: StoreState | undefined }
+type Situation = {
+  /** After a failed sync, or where one cannot be ruled out, what the system has in memory need not be on disk. */
+  readonly isInDoubt: boolean
+} & (
+  | { readonly kind: 'clean' | 'crash'; readonly state: StoreState }
+  | { readonly kind: 'foreign'; readonly state: StoreState | undefined }
+)
 
 /** Without pause a long recovery would block everything else in the process. */
 const STEPS_BETWEEN_PAUSES = 16
@@ -161,9 +169,15 @@ export class Recovery {
   #situation(): Situation {
     const { directory } = this.#options
     const state = readState(this.#files, directory)
+    const syncFailed = isInDoubt(this.#files, directory)
     if (state === undefined || state.ownerToken !== ownerToken(this.#files, directory))
-      return { kind: 'foreign', state }
-    return { kind: state.clean ? 'clean' : 'crash', state }
+      return { kind: 'foreign', state, isInDoubt: syncFailed }
+    return { kind: state.clean && !syncFailed ? 'clean' : 'crash', state, isInDoubt: syncFailed || state.bootId === '' }
+  }
+
+  /** Whether what the system was handed before the crash is still in its hands, or on disk. */
+  #isSameRun({ kind, state, isInDoubt }: Situation): boolean {
+    return kind !== 'foreign' && !isInDoubt && state?.bootId === currentBootId(this.#files)
   }
 
   /** Where the log ends, and what is damaged before that. */
@@ -212,9 +226,8 @@ export class Recovery {
     const first = bases[0] as number // There is at least one segment.
     if (situation.kind === 'crash') {
       const { state } = situation
-      const bootId = currentBootId(this.#files)
-      const sameBoot = state.bootId !== '' && state.bootId === bootId
-      const from = Math.max(first, sameBoot ? Math.max(state.seenUntil, state.durableUntil) : state.durableUntil)
+      const { durableUntil, seenUntil } = state
+      const from = Math.max(first, this.#isSameRun(situation) ? Math.max(seenUntil, durableUntil) : durableUntil)
       return { from, goodUntil: from, goodStoredAtMs: 0 }
     }
     const { logStoredAtMs, queuesStoredAtMs } = readCheckpoint(this.#files, this.#options.directory)
@@ -252,14 +265,12 @@ export class Recovery {
     seals.close()
   }
 
-  /**
-   * After a failed sync, or where one cannot be ruled out, the system may show pages that it believes to be on disk and
-   * that are not. Only what is written once more is written by the next sync.
-   */
+  /** In doubt the system may show pages that it believes to be on disk; only what is written again the next sync writes. */
   #writeAgain(situation: Situation, bases: readonly number[], end: number): void {
-    if (situation.kind !== 'crash' || situation.state.bootId !== '') return
+    if (!situation.isInDoubt) return
     const { directory, segmentBytes } = this.#options
-    const { durableUntil } = situation.state
+    // How much of a log of others had been on disk nobody knows.
+    const durableUntil = situation.kind === 'crash' ? situation.state.durableUntil : 0
     const block = new Uint8Array(MiB)
     for (const base of bases) {
       const until = Math.min(segmentBytes, end - base)
@@ -296,10 +307,7 @@ export class Recovery {
 
   async #derive(situation: Situation, first: number, end: number): Promise<Derived> {
     const { directory } = this.#options
-    const sameBoot =
-      situation.kind !== 'foreign' &&
-      situation.state.bootId !== '' &&
-      situation.state.bootId === currentBootId(this.#files)
+    const sameRun = this.#isSameRun(situation)
     const table = situation.kind === 'foreign' ? undefined : readQueueTable(this.#files, directory)
     try {
       if (
@@ -308,15 +316,16 @@ export class Recovery {
         queueFilesAreThere(this.#files, this.#options, table.queues)
       ) {
         const seeds = seedsOf(table.queues)
-        if (situation.kind === 'crash' && !sameBoot) {
+        if (situation.kind === 'crash' && !sameRun) {
           dropOtherQueues(this.#files, this.#options, seeds)
           trimQueues(this.#files, this.#options, seeds)
         }
         const from = Math.max(first, table.untilPhysicalOffset)
-        const indexFrom = this.#indexFrom(situation, sameBoot, from, end, table.indexEndPhysicalOffset)
+        const indexFrom = this.#indexFrom(situation, sameRun, from, end, table.indexEndPhysicalOffset)
         return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })
       }
-      if (situation.kind === 'foreign') {
+      // In doubt their files need not be on disk either, and no table says which of their entries are.
+      if (situation.kind === 'foreign' && !situation.isInDoubt) {
         const durableUntil = this.#foreignDurableUntil(first, end)
         const rows = findQueues(this.#files, this.#options, durableUntil ?? end)
         const from = durableUntil ?? Math.max(first, Math.min(end, furthestOf(rows)))
@@ -347,12 +356,12 @@ export class Recovery {
   }
 
   /** From where the index must be filled: it may have lost files, or what was not synced. */
-  #indexFrom(situation: Situation, sameBoot: boolean, queuesFrom: number, end: number, endBefore: number): number {
+  #indexFrom(situation: Situation, sameRun: boolean, queuesFrom: number, end: number, endBefore: number): number {
     let from = queuesFrom
     this.#withIndex(index => {
       index.truncateTo(end)
       if (index.rebuildFrom !== undefined) from = Math.min(from, index.rebuildFrom)
-      if (situation.kind !== 'clean' && !sameBoot) {
+      if (situation.kind !== 'clean' && !sameRun) {
         // How much of its index Apache RocketMQ had on disk is not known.
         const durableUntil = situation.kind === 'foreign' ? Number.POSITIVE_INFINITY : queuesFrom
         from = Math.min(from, index.rebuildTo(durableUntil))

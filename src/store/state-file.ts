@@ -38,13 +38,17 @@ export interface StoreState {
   readonly savedAtMs: number
 }
 
-/** The newest whole state; undefined if there is none. @throws STORE_FORMAT_NEWER */
+/**
+ * The newest whole state that belongs to the directory as it is, or the newest of all if none does; undefined if there is
+ * none. A start that ended before it was under way has left a newer one that does not belong to it.
+ * @throws STORE_FORMAT_NEWER
+ */
 export function readState(files: Files, directory: string): StoreState | undefined {
   const path = statePath(directory)
   if (files.find(path) === undefined) return undefined
   const file = files.open(path, 'read')
   try {
-    return newestOf(readSlots(file))?.state
+    return validOf(readSlots(file), ownerToken(files, directory))?.state
   } finally {
     file.close()
   }
@@ -65,10 +69,10 @@ export class StateFile {
         this.#file.syncAll()
         files.syncDirectory(sidecarDirectory(directory))
       }
-      const newest = newestOf(readSlots(this.#file))
+      const saved = readSlots(this.#file)
       this.#file.sync(0, FILE_BYTES)
-      this.#generation = newest?.generation ?? 0
-      this.#durableSlot = newest?.slot ?? 0
+      this.#generation = newestOf(saved)?.generation ?? 0
+      this.#durableSlot = validOf(saved, ownerToken(files, directory))?.slot ?? 0
     } catch (error) {
       this.#file.close()
       throw error
@@ -92,15 +96,16 @@ export class StateFile {
 
 /**
  * Changes when anybody opens the store: Apache RocketMQ makes `abort` anew when it starts and removes it when it ends,
- * which also touches the root. Take it after the last change of a name in the root; compare it before the first.
+ * which also touches the root. Take it after the last change of a name in the root; compare it before the first. With
+ * `abort` it is what it will be when that file has become the `abort` of the directory.
  */
-export function ownerToken(files: Files, directory: string): string {
+export function ownerToken(files: Files, directory: string, abort: string = abortPath(directory)): string {
   const mark = (path: string): string => {
     const facts = files.find(path)
     return facts === undefined ? '-' : `${facts.inode}:${facts.modifiedMs}`
   }
-  const abort = mark(abortPath(directory))
-  if (abort !== '-') return `open ${abort}`
+  const running = mark(abort)
+  if (running !== '-') return `open ${running}`
   return ['closed', ...[directory, lockPath(directory), checkpointPath(directory)].map(mark)].join(' ')
 }
 
@@ -134,6 +139,10 @@ function readSlots(file: OpenFile): SavedState[] {
     const decoded = decodeState(bytes.subarray(Math.min(slot * STATE_SLOT_BYTES, until), until))
     return decoded === undefined ? [] : [{ slot, ...decoded }]
   }).flat()
+}
+
+function validOf(saved: readonly SavedState[], token: string): SavedState | undefined {
+  return newestOf(saved.filter(({ state }) => state.ownerToken === token)) ?? newestOf(saved)
 }
 
 function newestOf(saved: readonly SavedState[]): SavedState | undefined {

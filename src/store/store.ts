@@ -16,6 +16,7 @@ import { assert, type Clock, MiB, type PhysicalOffset, type QueueOffset, VarveEr
 import { DecodedRecord, decodeMessageId, locate, RecordPositions } from '../layout/index.ts'
 import type { Appended, MessageInput, StoredMessage } from '../model/index.ts'
 import type { CommitLog } from './commit-log.ts'
+import { leaveDoubtAfter } from './doubt.ts'
 import type { Files } from './files.ts'
 import { Followers } from './followers.ts'
 import type { Gap } from './gap.ts'
@@ -454,6 +455,9 @@ export class OpenStore implements Store {
       if (this.#health.failure !== undefined) throw this.#health.failure
       this.#commit.onFlushed()
       this.#world.finish(table)
+    } catch (error) {
+      leaveDoubtAfter(error, this.#world.files, this.#options.directory)
+      throw error
     } finally {
       this.#health.endClosing()
       this.#commit.failAll(new VarveError('STORE_CLOSED', { directory: this.#options.directory }))
@@ -465,6 +469,7 @@ export class OpenStore implements Store {
 
   #fail(error: VarveError): void {
     if (!this.#health.fail(error)) return
+    leaveDoubtAfter(error, this.#world.files, this.#options.directory)
     this.#housekeeping.stop()
     this.#progress.setCount(SLOT.failed, 1)
     this.#commit.failAll(this.#health.refusal())
