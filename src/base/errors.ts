@@ -331,6 +331,11 @@ export const catalogue = {
     says: 'the peer did not answer in time; it may still carry the request out',
     hint: 'repeat what may be repeated; look at the load of the peer',
     retryable: true
+  },
+  NAME_SERVER_REFUSED: {
+    says: 'the name server did not take the registration of this broker',
+    hint: 'the details have its own words; the broker goes on and tries again',
+    retryable: true
   }
 } as const satisfies Record<string, CatalogueEntry>
 
