@@ -1,4 +1,5 @@
 /** Every benchmark there is, in the order in which they run. */
+import { sqlFilter } from './broker/sql-filter.bench.ts'
 import type { Benchmark } from './harness.ts'
 import { layoutBenchmarks } from './layout/index.ts'
 import { nativeBenchmarks } from './native-bindings/crc32.bench.ts'
@@ -11,7 +12,8 @@ export const benchmarks: readonly Benchmark[] = [
   ...nativeBenchmarks,
   ...appendBenchmarks,
   ...readBenchmarks,
-  ...lifeBenchmarks
+  ...lifeBenchmarks,
+  sqlFilter
 ]
 
 /** Those of `from` whose name is, or begins with, one of `wanted`; all if nothing is wanted. */

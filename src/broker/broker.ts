@@ -10,7 +10,7 @@
  * Not here: the wire (server), opening the store (embedded.ts).
  */
 import { join } from 'node:path'
-import { type Clock, type Log, type Random, VarveError } from '../base/index.ts'
+import { type Clock, type Log, type Random, secondMs, VarveError } from '../base/index.ts'
 import type { HostAddress } from '../model/index.ts'
 import type { Files, QueueName, Selection, Store } from '../store/index.ts'
 import { Appending } from './appending.ts'
@@ -36,6 +36,8 @@ import type { BrokerStats } from './stats.ts'
 import { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
 import { removeTopic } from './topic-removal.ts'
 import type { TopicTable } from './topics.ts'
+
+const FILTERS_MS = 10 * secondMs
 
 export interface BrokerOptions {
   readonly store: Store
@@ -128,7 +130,10 @@ export class Broker implements BrokerTables {
     })
     this.queries = new Queries({ store, config })
     this.offsetRequests = new OffsetRequests({ topics, groups, offsets, queues: this.queries, config })
-    this.recurring = tables.recurring
+    this.recurring = [
+      ...tables.recurring,
+      { name: 'tidy and save filters', everyMs: FILTERS_MS, run: () => this.filters.tidy() }
+    ]
     clients.onConsumers(event => this.filters.heard(event))
     topics.onChanged(({ topic }) => this.longPolling.topicChanged(topic.name))
     this.#timers = this.recurring.map(({ everyMs, run }) => setInterval(run, everyMs).unref())
