@@ -34,6 +34,8 @@ export interface LogOptions {
   /** Default `jsonLine`. */
   readonly format?: LogFormat
   readonly clock?: Clock
+  /** How many lines of one event are written within `intervalMs`; the next one that is written tells how many were not. */
+  readonly repeats?: { readonly countMax: number; readonly intervalMs: number }
 }
 
 export interface LogEntry {
@@ -46,7 +48,7 @@ export interface LogEntry {
 export type LogFormat = (entry: LogEntry) => string
 
 export function openLog(options: LogOptions): Log {
-  return logWith(options, {})
+  return logWith(options, {}, new Repeats(options))
 }
 
 export const silentLog: Log = {
@@ -70,21 +72,65 @@ export const readableLine: LogFormat = ({ atMs, level, event, fields }) => {
   return [time, level.padEnd(5), event, ...words.map(([name, value]) => `${name}=${readable(plain(value))}`)].join(' ')
 }
 
-function logWith(options: LogOptions, common: LogFields): Log {
+function logWith(options: LogOptions, common: LogFields, repeats: Repeats): Log {
   const { sink, level = 'info', format = jsonLine, clock = systemClock } = options
   const lowest = LOG_LEVELS.indexOf(level)
 
   const writer = (level: LogLevel) => {
     if (LOG_LEVELS.indexOf(level) < lowest) return ignore
-    return (event: string, fields: LogFields = {}) =>
-      sink(format({ atMs: clock.nowMs(), level, event, fields: { ...common, ...fields } }))
+    return (event: string, fields: LogFields = {}) => {
+      const omitted = repeats.admit(event)
+      if (omitted === undefined) return
+      const told = omitted === 0 ? {} : { omitted }
+      sink(format({ atMs: clock.nowMs(), level, event, fields: { ...common, ...fields, ...told } }))
+    }
   }
   return {
     debug: writer('debug'),
     info: writer('info'),
     warn: writer('warn'),
     error: writer('error'),
-    with: fields => logWith(options, { ...common, ...fields })
+    with: fields => logWith(options, { ...common, ...fields }, repeats)
+  }
+}
+
+interface Repeated {
+  sinceMs: number
+  count: number
+  omitted: number
+}
+
+/** Counts lines by their event, which is a constant text: the table stays as small as the program. */
+class Repeats {
+  readonly #options: LogOptions
+  readonly #events = new Map<string, Repeated>()
+
+  constructor(options: LogOptions) {
+    this.#options = options
+  }
+
+  /** How many lines of this event were left out before this one; undefined if this one is to be left out too. */
+  admit(event: string): number | undefined {
+    const { repeats, clock = systemClock } = this.#options
+    if (repeats === undefined) return 0
+    const nowMs = clock.monotonicMs()
+    const known = this.#events.get(event)
+    if (known === undefined) {
+      this.#events.set(event, { sinceMs: nowMs, count: 1, omitted: 0 })
+      return 0
+    }
+    if (nowMs >= known.sinceMs + repeats.intervalMs) {
+      known.sinceMs = nowMs
+      known.count = 0
+    }
+    known.count++
+    if (known.count > repeats.countMax) {
+      known.omitted++
+      return undefined
+    }
+    const { omitted } = known
+    known.omitted = 0
+    return omitted
   }
 }
 

@@ -1,6 +1,6 @@
 /** Counters, gauges and histograms, and their text for collectors. */
 export { Counter } from './counter.ts'
-export { EXPOSITION_CONTENT_TYPE, exposition } from './exposition.ts'
+export { EXPOSITION_CONTENT_TYPE, exposition, expositionPieces } from './exposition.ts'
 export { type Gauge, ReadGauge, SettableGauge } from './gauge.ts'
 export { Histogram } from './histogram.ts'
 export {
@@ -9,5 +9,7 @@ export {
   type HistogramName,
   type Labels,
   type MetricName,
-  Registry
+  Registry,
+  type Sample,
+  type SampledFamily
 } from './registry.ts'

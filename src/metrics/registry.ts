@@ -40,7 +40,24 @@ export interface HistogramFamily extends FamilyOf<'histogram', Histogram> {
   readonly octaves: { readonly from: number; readonly until: number }
 }
 
-export type Family = FamilyOf<'counter', Counter> | FamilyOf<'gauge', Gauge> | HistogramFamily
+/** One line of a sampled family. */
+export interface Sample {
+  readonly labels?: Labels
+  readonly value: number
+  /** What histograms add to the name: `_bucket`, `_sum`, `_count`. */
+  readonly suffix?: string
+}
+
+/** A family without instruments: its samples are taken where the truth lies, whenever somebody asks for the metrics. */
+export interface SampledFamily {
+  readonly type: 'sampled'
+  readonly shownAs: 'counter' | 'gauge' | 'histogram'
+  readonly name: string
+  readonly help: string
+  readonly samples: () => Iterable<Sample>
+}
+
+export type Family = FamilyOf<'counter', Counter> | FamilyOf<'gauge', Gauge> | HistogramFamily | SampledFamily
 
 /** 1 µs to 17 s, when nanoseconds are recorded. */
 const OCTAVES_OF_DURATIONS = { from: 10, until: 34 }
@@ -76,9 +93,20 @@ export class Registry {
     return member(family, metric.labels, () => new Histogram())
   }
 
+  /**
+   * For what comes and goes with topics and groups: nothing is registered, nothing to be removed. `samples` may be left
+   * and resumed in later turns of the event loop, so it walks what bears that, and its labels must be label names.
+   */
+  sampled({ name, help }: MetricName, shownAs: SampledFamily['shownAs'], samples: () => Iterable<Sample>): void {
+    checkName(name)
+    assert(!this.#families.has(name), `${name} is registered once`)
+    this.#families.set(name, { type: 'sampled', shownAs, name, help, samples })
+  }
+
   /** Forgets one instrument, as when the topic that it counts is deleted. A missing one is no error. */
   remove(name: string, labels?: Labels): void {
-    this.#families.get(name)?.members.delete(keyOf(labels))
+    const family = this.#families.get(name)
+    if (family !== undefined && family.type !== 'sampled') family.members.delete(keyOf(labels))
   }
 
   /** In the order of their first use. */
@@ -86,12 +114,12 @@ export class Registry {
     return this.#families.values()
   }
 
-  #family<Type extends Family['type']>(
+  #family<Type extends Exclude<Family['type'], 'sampled'>>(
     { name, help, labels = {} }: MetricName,
     type: Type,
     make: () => Extract<Family, { type: Type }>
   ): Extract<Family, { type: Type }> {
-    assert(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name), `${JSON.stringify(name)} is a metric name`)
+    checkName(name)
     assert(Object.keys(labels).every(isLabelName), `the labels of ${name} have label names`)
     const known = this.#families.get(name)
     if (known === undefined) {
@@ -102,6 +130,10 @@ export class Registry {
     assert(known.type === type && known.help === help, `${name} means the same wherever it is asked for`)
     return known as Extract<Family, { type: Type }> // Its type was just compared.
   }
+}
+
+function checkName(name: string): void {
+  assert(/^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name), `${JSON.stringify(name)} is a metric name`)
 }
 
 function start({ name, help }: MetricName) {

@@ -52,6 +52,30 @@ describe('a log', () => {
   })
 })
 
+describe('a log that limits repeats', () => {
+  test('leaves out what is one too many of an event, and tells how many at the next line', () => {
+    let nowMs = 0
+    const lines: string[] = []
+    const log = openLog({
+      sink: line => lines.push(line),
+      clock: { nowMs: () => 0, monotonicMs: () => nowMs },
+      repeats: { countMax: 2, intervalMs: 1000 }
+    })
+    for (let i = 0; i < 5; i++) log.with({ i }).warn('frame refused')
+    log.warn('another event')
+    nowMs = 1000
+    log.warn('frame refused', { i: 5 })
+    log.warn('frame refused', { i: 6 })
+    expect(lines.map(line => JSON.parse(line)).map(({ event, i, omitted }) => [event, i, omitted])).toEqual([
+      ['frame refused', 0, undefined],
+      ['frame refused', 1, undefined],
+      ['another event', undefined, undefined],
+      ['frame refused', 5, 3],
+      ['frame refused', 6, undefined]
+    ])
+  })
+})
+
 describe('a log for a terminal', () => {
   test('writes words, and quotes only what needs it', () => {
     const { lines, log } = logInto({ format: readableLine })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AssertionError } from '../../src/base/index.ts'
-import { exposition, Registry } from '../../src/metrics/index.ts'
+import { exposition, expositionPieces, Registry } from '../../src/metrics/index.ts'
 
 describe('the metrics as text', () => {
   test('of counters and gauges have help, type and one line per set of labels', () => {
@@ -41,6 +41,39 @@ describe('the metrics as text', () => {
       'varve_flush_seconds_sum{disk="a"} 1.000005024',
       'varve_flush_seconds_count{disk="a"} 4'
     ])
+  })
+
+  test('of a sampled family are taken when they are asked for', () => {
+    const registry = new Registry()
+    const topics = ['a']
+    registry.sampled({ name: 'varve_topic_size', help: 'Sizes.' }, 'gauge', () =>
+      topics.map(topic => ({ labels: { topic }, value: 1 }))
+    )
+    topics.push('b')
+    expect(exposition(registry).split('\n').slice(1, -1)).toEqual([
+      '# TYPE varve_topic_size gauge',
+      'varve_topic_size{topic="a"} 1',
+      'varve_topic_size{topic="b"} 1'
+    ])
+    topics.length = 0
+    expect(exposition(registry)).toBe('')
+  })
+
+  test('carry the labels that all of them have in common first', () => {
+    const registry = new Registry()
+    registry.gauge({ name: 'g', help: 'G.', labels: { topic: 'x' } }).set(1)
+    expect(exposition(registry, { cluster: 'c' })).toContain('\ng{cluster="c",topic="x"} 1\n')
+  })
+
+  test('come in pieces of bounded size, whose sum is the whole', () => {
+    const registry = new Registry()
+    registry.sampled({ name: 'many', help: 'Many.' }, 'gauge', function* () {
+      for (let i = 0; i < 1000; i++) yield { labels: { queue: String(i) }, value: i }
+    })
+    const pieces = [...expositionPieces(registry)]
+    expect(pieces).toHaveLength(4)
+    expect(pieces.join('')).toBe(exposition(registry))
+    expect(exposition(registry).split('\n')).toHaveLength(1003)
   })
 
   test('escape what labels and help may hold', () => {
