@@ -14,13 +14,14 @@ export type {
 export { type FieldName, field } from './remoting/field.ts'
 export { parseWire, printWire } from './remoting/json-body.ts'
 export { REMOTING_LIMITS, type RemotingLimits } from './remoting/limits.ts'
-export { listenRemoting } from './remoting/listener.ts'
+export { listenError, listenRemoting, reservePort } from './remoting/listener.ts'
 export type {
   ConnectOptions,
   ListenOptions,
   RemotingCounters,
   RemotingListener,
-  RequestHandler
+  RequestHandler,
+  ReservedPort
 } from './remoting/listener-api.ts'
 export { readSend, type SendFields } from './remoting/send-fields.ts'
 export {

@@ -1,4 +1,5 @@
 /** How a server listens for remoting connections and how a client of another server opens one. */
+import type { Server } from 'node:net'
 import type { Clock, Log } from '../../base/index.ts'
 import type { HostAddress } from '../../model/index.ts'
 import type { RemotingConnection, RemotingRequest } from './connection-api.ts'
@@ -10,10 +11,20 @@ import type { RemotingLimits } from './limits.ts'
  */
 export type RequestHandler = (request: RemotingRequest, connection: RemotingConnection) => void
 
+/** A port that is held and takes no connections yet. */
+export interface ReservedPort {
+  readonly server: Server
+  readonly port: number
+  /** Gives it back, if no listener has taken it over. */
+  release(): void
+}
+
 export interface ListenOptions {
   readonly host: string
   /** 0 for any that is free. */
   readonly port: number
+  /** Instead of `host` and `port`. */
+  readonly reserved?: ReservedPort | undefined
   readonly onRequest: RequestHandler
   readonly onConnected?: (connection: RemotingConnection) => void
   /** More are closed as soon as they are accepted. */

@@ -11,7 +11,7 @@ import { addressesOf, hostAddress } from './addresses.ts'
 import { SocketConnection } from './connection.ts'
 import type { RemotingConnection } from './connection-api.ts'
 import { ConnectionSet } from './connection-set.ts'
-import type { ListenOptions, RemotingCounters, RemotingListener } from './listener-api.ts'
+import type { ListenOptions, RemotingCounters, RemotingListener, ReservedPort } from './listener-api.ts'
 import { portHolder } from './port-holder.ts'
 
 /** Connections that the system completes before this process has taken them. As Apache RocketMQ's. */
@@ -22,20 +22,37 @@ const BACKLOG = 1024
  * @throws VarveError PORT_TAKEN, naming who listens there if that can be found out; ADDRESS_UNUSABLE
  */
 export async function listenRemoting(options: ListenOptions): Promise<RemotingListener> {
-  const { host, port, connectionsMax } = options
-  const server = createServer({ noDelay: true })
-  server.maxConnections = connectionsMax
-  try {
-    const listening = once(server, 'listening') // Rejects with the error, if that comes first.
-    server.listen({ host, port, backlog: BACKLOG })
-    await listening
-  } catch (cause) {
-    throw listenError(cause, host, port)
-  }
+  const server = options.reserved?.server ?? (await listening(options))
+  server.removeAllListeners('connection')
+  server.maxConnections = options.connectionsMax
   return new Listener(server, options)
 }
 
-function listenError(cause: unknown, host: string, port: number): VarveError {
+/**
+ * Takes a port for a listener that is opened later: until then who connects is turned away.
+ * @throws VarveError PORT_TAKEN, ADDRESS_UNUSABLE
+ */
+export async function reservePort(place: { readonly host: string; readonly port: number }): Promise<ReservedPort> {
+  const server = await listening(place)
+  server.on('connection', socket => socket.destroy())
+  const { port } = server.address() as AddressInfo // Of a server that listens on a port.
+  return { server, port, release: () => server.close() }
+}
+
+async function listening({ host, port }: { readonly host: string; readonly port: number }): Promise<Server> {
+  const server = createServer({ noDelay: true })
+  try {
+    const listens = once(server, 'listening') // Rejects with the error, if that comes first.
+    server.listen({ host, port, backlog: BACKLOG })
+    await listens
+    return server
+  } catch (cause) {
+    throw listenError(cause, host, port)
+  }
+}
+
+/** What a failed attempt to listen is to its user, whatever the protocol. */
+export function listenError(cause: unknown, host: string, port: number): VarveError {
   const errno = errnoOf(cause)
   if (errno !== 'EADDRINUSE') return new VarveError('ADDRESS_UNUSABLE', { host, port, errno }, { cause })
   return new VarveError('PORT_TAKEN', { host, port, holder: portHolder(port) ?? 'unknown' }, { cause })
