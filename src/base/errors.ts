@@ -97,6 +97,11 @@ export const catalogue = {
     hint: 'start a consumer of the group first',
     retryable: true
   },
+  CONFIG_UNREADABLE: {
+    says: 'the file with the configuration cannot be read',
+    hint: 'check the path that `-c` was given',
+    retryable: false
+  },
   CONFIG_INVALID: {
     says: 'the configuration has an unknown key or a value that its key cannot have',
     hint: 'the details name the key; `varve config explain` lists all of them',
@@ -315,6 +320,11 @@ export const catalogue = {
   ADDRESS_UNUSABLE: {
     says: 'the system does not let this process listen on this address',
     hint: 'use an address of this machine and a port above 1023, or give the process the right to lower ones',
+    retryable: false
+  },
+  ADDRESS_INSECURE: {
+    says: 'other machines could reach this address, and clients are not authenticated yet',
+    hint: 'listen on 127.0.0.1, or say `--insecure` if only those can reach it who may do everything',
     retryable: false
   },
   PEER_UNREACHABLE: {

@@ -235,7 +235,22 @@ export const BROKER_KEYS = {
   cleanResourceInterval: whole(10_000, 'at start', 'ms between looks for old files', {
     max: 24 * hourMs,
     storeOption: 'retention.intervalMs'
-  })
+  }),
+
+  // Varve's own: Apache RocketMQ has no such keys.
+  varveNameServer: text(
+    '',
+    'at start',
+    'HOST:PORT of the name server in this process, or `off`; where it is empty 127.0.0.1:9876, or off if namesrvAddr is set'
+  ),
+  varveHttp: text('127.0.0.1:5557', 'at start', 'HOST:PORT for health and metrics over HTTP, or `off`'),
+  varveAdvertisedPort: whole(0, 'at start', 'port given to clients together with brokerIP1; 0 for listenPort', PORT),
+  varveInsecure: onOff(false, 'at start', 'other machines may connect although there is no authentication yet'),
+  varveConnectionsMax: whole(20_000, 'at start', 'connections that one port accepts; more are closed at once', {
+    min: 1,
+    max: 1_000_000
+  }),
+  varveLogLevel: choice(['info', 'debug', 'warn', 'error'], 'at start', 'the least of what is logged')
 } as const satisfies Record<string, ConfigKey>
 
 export type BrokerKey = keyof typeof BROKER_KEYS

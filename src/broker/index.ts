@@ -1,7 +1,8 @@
 /** The broker: topics, groups, offsets and clients over a store, whatever the protocol. */
 
+export type { Files, Store } from '../store/index.ts'
 export { Appending, type Arrivals } from './appending.ts'
-export { Broker, type BrokerOptions } from './broker.ts'
+export { Broker, type BrokerOptions, configUpdatesPath } from './broker.ts'
 export type { ClientLink } from './client-link.ts'
 export { ClientRegistry, type ConsumerEvent, type HeartbeatOutcome } from './clients.ts'
 export {
@@ -12,7 +13,7 @@ export {
   parseBrokerConf,
   resolveConfig
 } from './config.ts'
-export { ConfigFile, type SaveFile, saveHere } from './config-file.ts'
+export { ConfigFile, readConfigFile, type SaveFile, saveHere } from './config-file.ts'
 export { BROKER_KEYS, type BrokerConfig, type BrokerKey, type ConfigEffect, type ConfigKey } from './config-keys.ts'
 export { storeOptionsOf } from './config-store-options.ts'
 export { ConsumerGroup, type Member } from './consumer-group.ts'

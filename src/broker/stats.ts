@@ -145,6 +145,18 @@ export class BrokerStats {
     return made
   }
 
+  /** What was sent to each topic since the start. */
+  *topicPuts(): Iterable<readonly [topic: string, flow: Flow]> {
+    for (const [topic, { flow }] of this.#puts) yield [topic, flow]
+  }
+
+  /** What each group got of each topic since the start. */
+  *groupGets(): Iterable<readonly [topic: string, group: string, flow: Flow]> {
+    for (const [topic, groups] of this.#gets) {
+      for (const [group, { flow }] of groups) yield [topic, group, flow]
+    }
+  }
+
   /** Something rare: `key` is `topic@group`, or the cluster. */
   count(name: EventName, key: string, messages = 1): void {
     const id = `${name} ${key}`

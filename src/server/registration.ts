@@ -193,12 +193,12 @@ export function parseNameServers(text: string): HostAddress[] {
 }
 
 /** `HOST`, `HOST:PORT`, `[IPv6]:PORT`. @throws VarveError CONFIG_INVALID, naming the setting `key` */
-export function parseAddress(text: string, portOtherwise: number, key: string): HostAddress {
+export function parseAddress(text: string, portOtherwise: number, key: string, portMin = 1): HostAddress {
   const bracketed = /^\[([0-9a-fA-F:.%\w]+)\](?::(\d+))?$/.exec(text)
   const plain = /^([^:\s[\]]+)(?::(\d+))?$/.exec(text)
   const [, address, digits] = bracketed ?? plain ?? []
   const port = digits === undefined ? portOtherwise : Number(digits)
-  if (address === undefined || port < 1 || port > 65_535) {
+  if (address === undefined || port < portMin || port > 65_535) {
     throw new VarveError('CONFIG_INVALID', { key, value: text, reason: 'not HOST:PORT' })
   }
   return { address, port }

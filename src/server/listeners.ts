@@ -1,0 +1,94 @@
+/**
+ * The broker's two ports: `listenPort`, and the one two below it, which clients with a "VIP channel" dial without being
+ * told. Both take the same requests.
+ */
+import { VarveError } from '../base/index.ts'
+import {
+  type ListenOptions,
+  listenRemoting,
+  type RemotingListener,
+  type ReservedPort,
+  reservePort
+} from '../protocol/index.ts'
+import type { Endpoint } from './endpoints.ts'
+
+/** So far below the broker's port. */
+const VIP_DISTANCE = 2
+/** How often another free port is tried, when the one two below it is taken. */
+const TRIES_MAX = 20
+
+export interface BrokerListeners {
+  readonly main: RemotingListener
+  /** None where there is no port so far below. */
+  readonly vip: RemotingListener | undefined
+}
+
+/** The ports of a broker that is still to come. */
+export interface ClientPorts {
+  readonly port: number
+  listen(options: Omit<ListenOptions, 'host' | 'port'>): Promise<BrokerListeners>
+  release(): void
+}
+
+/**
+ * Sees to it that a port which is taken is heard of before a store is recovered for minutes. A port that was named is
+ * not held meanwhile: whoever waits for it to open may take an open port for a broker that is ready. A free one, whose
+ * number nobody knows yet, is.
+ * @throws VarveError PORT_TAKEN, ADDRESS_UNUSABLE
+ */
+export async function portsForClients({ host, port }: Endpoint): Promise<ClientPorts> {
+  if (port === 0) return freePorts(host)
+  await checkFree({ host, port })
+  await vipOf(port, vip => checkFree({ host, port: vip }))
+  return { port, listen: options => listenOn({ ...options, host, port }), release: () => {} }
+}
+
+/** @throws VarveError PORT_TAKEN, ADDRESS_UNUSABLE */
+export async function checkFree({ host, port }: Endpoint): Promise<void> {
+  if (port !== 0) await closed(await reservePort({ host, port }))
+}
+
+async function freePorts(host: string): Promise<ClientPorts> {
+  for (let tries = 1; ; tries++) {
+    const main = await reservePort({ host, port: 0 })
+    try {
+      const vip = await vipOf(main.port, port => reservePort({ host, port }))
+      return {
+        port: main.port,
+        listen: options => listenOn({ ...options, host, port: main.port, reserved: main }, vip),
+        release() {
+          main.release()
+          vip?.release()
+        }
+      }
+    } catch (error) {
+      await closed(main)
+      if (tries >= TRIES_MAX) throw error
+    }
+  }
+}
+
+async function listenOn(options: ListenOptions, reservedVip?: ReservedPort): Promise<BrokerListeners> {
+  const main = await listenRemoting(options)
+  try {
+    const vip = await vipOf(options.port, port => listenRemoting({ ...options, port, reserved: reservedVip }))
+    return { main, vip }
+  } catch (error) {
+    await main.close({ drainMs: 0 })
+    throw error
+  }
+}
+
+/** Nobody has named this port, so an error says what it is wanted for. */
+async function vipOf<Result>(port: number, take: (vipPort: number) => Promise<Result>): Promise<Result | undefined> {
+  const vipPort = port - VIP_DISTANCE
+  if (vipPort <= 0) return undefined
+  try {
+    return await take(vipPort)
+  } catch (error) {
+    if (!(error instanceof VarveError)) throw error
+    throw new VarveError(error.code, { ...error.details, wantedFor: `VIP channel of ${port}` }, { cause: error })
+  }
+}
+
+const closed = ({ server }: ReservedPort): Promise<void> => new Promise(resolve => server.close(() => resolve()))

@@ -1,0 +1,266 @@
+/**
+ * Server: one process with a broker, a name server and HTTP, from the first port to the last byte on disk.
+ *
+ * Starting: ports are looked at before the store is opened, because that may take minutes; HTTP listens meanwhile and says
+ * how far it is; clients are accepted once everything behind the ports is there; then the broker registers.
+ *
+ * Stopping goes the other way: out of the routes, no new connections, answers to what waits, tables saved, store closed.
+ *
+ * Invariants:
+ * - a client that could connect finds a broker that answers
+ * - the store is closed last of all that writes, whatever failed before; a start that fails leaves nothing open
+ *
+ * Not here: the command line and signals (cli), how a store is opened (embedded.ts, which hands it in).
+ */
+import { type Clock, freshSeed, type Log, secondMs, seededRandom } from '../base/index.ts'
+import { Broker, type Configuration, type Files, type Store } from '../broker/index.ts'
+import { Registry } from '../metrics/index.ts'
+import type { HostAddress } from '../model/index.ts'
+import { NameServer } from '../nameserver/index.ts'
+import { type ListenOptions, listenRemoting, type RemotingListener } from '../protocol/index.ts'
+import { registerBrokerMetrics } from './broker-metrics.ts'
+import { type Endpoint, type Endpoints, endpointsOf, endpointText, storeHostOf } from './endpoints.ts'
+import { type Recovering, ServerHealth } from './health.ts'
+import { type HttpListener, listenHttp } from './http.ts'
+import { httpRoutes, type VersionFacts } from './http-routes.ts'
+import { kvFile } from './kv-file.ts'
+import { type BrokerListeners, type ClientPorts, checkFree, portsForClients } from './listeners.ts'
+import { registerProcessMetrics } from './process-metrics.ts'
+import { Registration } from './registration.ts'
+import { BrokerEndpoint } from './remoting/broker-endpoint.ts'
+
+/** An open store, and the files that it was opened on. */
+export interface StoreHere {
+  readonly store: Store
+  readonly directory: string
+  readonly files: Files
+}
+
+export interface ServerOptions {
+  readonly configuration: Configuration
+  /** Opens the store. Called once the ports are known to be free. */
+  readonly openStore: (request: StoreRequest) => Promise<StoreHere>
+  readonly version: VersionFacts
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface StoreRequest {
+  readonly storeHost: HostAddress
+  /** Told from time to time while a long recovery goes on. */
+  readonly onProgress: (progress: Recovering) => void
+}
+
+/** As HOST:PORT, with the ports that were really taken. */
+export interface ServerAddresses {
+  readonly broker: string
+  readonly vip: string | undefined
+  readonly nameServer: string | undefined
+  readonly http: string | undefined
+}
+
+export interface RunningServer {
+  readonly addresses: ServerAddresses
+  readonly endpoints: Endpoints
+  readonly health: ServerHealth
+  readonly storeHere: StoreHere
+  readonly registry: Registry
+  /** Drains, saves and closes. Every further call returns the same promise. */
+  close(): Promise<void>
+}
+
+const DRAIN_MS = 2 * secondMs
+const DRAIN_LOOK_MS = 5
+const HTTP_DRAIN_MS = secondMs
+
+/** @throws VarveError PORT_TAKEN, ADDRESS_UNUSABLE, ADDRESS_INSECURE, CONFIG_INVALID, and what opening a store throws */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const server = new Server(options)
+  try {
+    await server.start()
+    return server
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
+
+class Server implements RunningServer {
+  readonly health = new ServerHealth()
+  readonly registry = new Registry()
+  readonly endpoints: Endpoints
+  readonly #options: ServerOptions
+  #http: HttpListener | undefined
+  #storeHere: StoreHere | undefined
+  #ports: ClientPorts | undefined
+  #broker: Broker | undefined
+  #endpoint: BrokerEndpoint | undefined
+  #nameServer: NameServer | undefined
+  #nameServerListener: RemotingListener | undefined
+  #listeners: BrokerListeners | undefined
+  #registration: Registration | undefined
+  #stopMetrics: () => void = () => {}
+  #closing: Promise<void> | undefined
+
+  constructor(options: ServerOptions) {
+    this.#options = options
+    this.endpoints = endpointsOf(options.configuration.values)
+  }
+
+  get addresses(): ServerAddresses {
+    const text = (listener: { address: { address: string; port: number } } | undefined) =>
+      listener && endpointText({ host: listener.address.address, port: listener.address.port })
+    return {
+      broker: text(this.#listeners?.main) ?? endpointText(this.endpoints.broker),
+      vip: text(this.#listeners?.vip),
+      nameServer: text(this.#nameServerListener),
+      http: text(this.#http)
+    }
+  }
+
+  get storeHere(): StoreHere {
+    if (this.#storeHere === undefined) throw new Error('the server has started')
+    return this.#storeHere
+  }
+
+  async start(): Promise<void> {
+    const { broker, nameServer, http } = this.endpoints
+    this.#ports = await portsForClients(broker)
+    if (nameServer !== undefined) await checkFree(nameServer)
+    this.#stopMetrics = registerProcessMetrics(this.registry)
+    if (http !== undefined) this.#http = await this.#listenHttp(http)
+    await this.#openStore(this.#ports)
+    await this.#serve(this.#ports)
+    this.health.enter('serving')
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #openStore({ port }: ClientPorts): Promise<void> {
+    const { openStore, log } = this.#options
+    const here = await openStore({
+      storeHost: storeHostOf(this.endpoints, port),
+      onProgress: progress => this.health.recovering(progress)
+    })
+    this.#storeHere = here
+    void here.store.failed.then(error => {
+      this.health.fail(error)
+      log.error('store takes no more writes', { error })
+    })
+  }
+
+  async #serve(ports: ClientPorts): Promise<void> {
+    const { configuration, clock, log } = this.#options
+    const broker = new Broker({
+      ...this.storeHere,
+      configuration,
+      storeHost: storeHostOf(this.endpoints, ports.port),
+      clock,
+      random: seededRandom(freshSeed()),
+      log
+    })
+    this.#broker = broker
+    const endpoint = new BrokerEndpoint({ broker, clock, log, metrics: this.registry })
+    this.#endpoint = endpoint
+    registerBrokerMetrics(this.registry, { broker, listeners: () => this.#listeners })
+    const { onRequest, onConnected } = endpoint
+    this.#listeners = await ports.listen({ ...this.#listening(), onRequest, onConnected })
+    const { nameServer } = this.endpoints
+    if (nameServer !== undefined) this.#nameServer = new NameServer({ clock, log, kvStorage: kvFile(this.storeHere) })
+    this.#register(broker, this.#listeners.main.address.port)
+    if (nameServer !== undefined) await this.#listenForRoutes(nameServer, this.#nameServer!)
+  }
+
+  async #listenForRoutes(endpoint: Endpoint, nameServer: NameServer): Promise<void> {
+    this.#nameServerListener = await listenRemoting({
+      ...endpoint,
+      ...this.#listening(),
+      onRequest: (request, connection) => nameServer.handle(request, connection)
+    })
+  }
+
+  #listening(): Pick<ListenOptions, 'connectionsMax' | 'clock' | 'log'> {
+    const { configuration, clock, log } = this.#options
+    return { connectionsMax: configuration.values.varveConnectionsMax, clock, log }
+  }
+
+  #listenHttp(endpoint: Endpoint): Promise<HttpListener> {
+    const { configuration, version, log } = this.#options
+    const { brokerClusterName, brokerName } = configuration.values
+    const labels = { cluster: brokerClusterName, node_type: 'broker', node_id: brokerName }
+    const routes = httpRoutes({ health: this.health, registry: this.registry, labels: () => labels, version })
+    return listenHttp({ ...endpoint, routes, log })
+  }
+
+  /** Other name servers may be down or slow: clients of ours do not wait for them. */
+  #register({ topics }: Broker, port: number): void {
+    const { configuration, clock, log } = this.#options
+    const { advertised, nameServersElsewhere } = this.endpoints
+    const registration = new Registration({
+      config: configuration.values,
+      topics,
+      port,
+      haPort: configuration.values.haListenPort,
+      ...(advertised && { advertised: { address: advertised.host, port: advertised.port ?? port } }),
+      nameServers: nameServersElsewhere,
+      ...(this.#nameServer && { here: this.#nameServer }),
+      clock,
+      log
+    })
+    this.#registration = registration
+    configuration.onUpdated(changed => {
+      // Part of what each topic is announced with.
+      if (changed.includes('brokerPermission')) void registration.registerAll()
+    })
+    void registration.start()
+  }
+
+  async #close(): Promise<void> {
+    this.health.enter('draining')
+    const failures: unknown[] = []
+    const step = async (work: Promise<unknown> | undefined): Promise<void> => {
+      await work?.catch((error: unknown) => failures.push(error))
+    }
+    await step(this.#registration?.close())
+    if (this.#listeners === undefined) this.#ports?.release()
+    this.#listeners?.main.stopAccepting()
+    this.#listeners?.vip?.stopAccepting()
+    this.#endpoint?.leave()
+    await step(this.#answerWaiting())
+    await step(this.#closeListeners())
+    this.#nameServer?.close()
+    await step(this.#broker?.close())
+    await step(this.#storeHere?.store.close())
+    this.#stopMetrics()
+    await step(this.#http?.close({ drainMs: HTTP_DRAIN_MS }))
+    if (failures.length > 0) throw failures[0]
+  }
+
+  /** Sends that wait for room or for the disk get their answer, if they can have one in time. */
+  async #answerWaiting(): Promise<void> {
+    const { clock } = this.#options
+    const untilMs = clock.monotonicMs() + DRAIN_MS
+    while ((this.#broker?.sending.waitingCount ?? 0) > 0 && clock.monotonicMs() < untilMs) await pause(DRAIN_LOOK_MS)
+    if (this.#storeHere === undefined || this.health.failure !== undefined) return
+    await within(this.#storeHere.store.flushed(), DRAIN_MS)
+  }
+
+  async #closeListeners(): Promise<void> {
+    const listeners = [this.#listeners?.main, this.#listeners?.vip, this.#nameServerListener]
+    await Promise.all(listeners.map(listener => listener?.close({ drainMs: DRAIN_MS })))
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+
+/** Waits for it, but not longer. */
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, late]).finally(() => clearTimeout(timer))
+}
