@@ -1,260 +1,168 @@
 /**
- * `varve start`: until there is a broker to start, a store at work. It appends messages, reads them back behind itself,
- * shows how fast, checks that what came back is what went in, and closes.
+ * `varve start`: the broker as a process of its own, until a signal stops it.
  *
- * The load goes into a topic of its own and never into a store that holds anything else. What it leaves on disk is
- * bounded: old segments are deleted once they have been read.
+ * What it says goes to stdout, once, when clients can connect; what happens then is logged to stderr. The threads of the
+ * store are started before anything else, and come up while the rest is loaded: that is most of the time to the first message.
+ *
+ * Not here: where settings come from (config-layers.ts), what a broker consists of (server/server.ts).
  */
-import { join, resolve } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
-import { MiB, openHash, type RunningHash, VarveError } from '../base/index.ts'
-import { openStore } from '../embedded.ts'
-import { openRealFiles, type Store } from '../store/index.ts'
+import { Command } from 'commander'
+import { jsonLine, type Log, type LogLevel, openLog, readableLine, secondMs } from '../base/index.ts'
+import { startBroker, warmEngine } from '../embedded.ts'
+import type { RunningServer } from '../server/index.ts'
+import { type ConfigFlags, withConfigFlags } from './config-flags.ts'
+import { LogStream } from './log-stream.ts'
 import { type CliWorld, EXIT, facts, ProgressLine, printJson, printLines } from './terminal.ts'
-import { bytesInWords, countInWords, durationInWords } from './words.ts'
+import { packageVersion } from './version.ts'
+import { bytesInWords, durationInWords } from './words.ts'
 
-const DIRECTORY_DEFAULT = 'varve-data'
-const TOPIC = 'varve-start'
-const QUEUE_COUNT = 4
-const BODY_BYTES = 1024
-const SECONDS_DEFAULT = 5
-const SECONDS_MAX = 86_400
-const SEGMENT_BYTES = 64 * MiB
-const LOG_BYTES_MAX = 512 * MiB
-/** Appended in one go; the reader takes its turn in between. */
-const SLICE_MESSAGES = 512
-const CLEAN_INTERVAL_MS = 500
+/** Stopping cleanly takes at most so long. */
+const STOP_MS_MAX = 10 * secondMs
+/** How often a log that nobody watches is told of a recovery that goes on. */
+const RECOVERY_NEWS_MS = 5 * secondMs
+const EXPOSED_NEWS_MS = 3600 * secondMs
+const REPEATS = { countMax: 10, intervalMs: 10 * secondMs }
+const STDERR = 2
 
-interface StartOptions {
-  readonly store: string
-  readonly seconds: number
+interface StartOptions extends ConfigFlags {
   readonly json?: true
 }
 
 export function startCommand(world: CliWorld): Command {
-  return new Command('start')
-    .description('runs a store with a visible load for a few seconds, and checks what it reads back')
-    .option('--store <directory>', 'where the store is', DIRECTORY_DEFAULT)
-    .option('--seconds <n>', 'how long; 0 goes on until it is interrupted', seconds, SECONDS_DEFAULT)
-    .option('--json', 'print the result as JSON on stdout, and nothing else')
+  return withConfigFlags(new Command('start'))
+    .description('starts a broker with its name server, for clients of RocketMQ')
+    .option('--json', 'print the addresses as one line of JSON')
     .action((options: StartOptions) => start(world, options))
 }
 
 async function start(world: CliWorld, options: StartOptions): Promise<void> {
-  const directory = resolve(options.store)
-  refuseForeign(directory)
-  const say = (line: string): Promise<void> => (options.json ? Promise.resolve() : printLines(world, [line]))
-  const store = await openStore({
-    directory,
-    segmentBytes: SEGMENT_BYTES,
-    indexSlots: 100_000,
-    indexItems: 1_000_000,
-    retention: { intervalMs: 0, totalBytesMax: LOG_BYTES_MAX, mayDelete: ({ until }) => until <= load.readUntil }
-  })
-  const load = new Load(store, await openHash(), world)
-  const { mapper, mapperReason } = store.info()
-  await say(`store in ${directory}, mapped by ${mapper} (${mapperReason})`)
-  await say(
-    `appending and reading back messages of ${bytesInWords(BODY_BYTES)} for ${durationOf(options)}; Ctrl-C ends it`
+  const engine = warmEngine()
+  const stream = new LogStream(STDERR, count =>
+    lineOf(world)({ ...missing, atMs: world.clock.nowMs(), fields: { count } })
   )
-  let result: LoadResult
+  process.once('exit', () => stream.flushNow())
+  const server = await startWith(world, options, engine, stream)
+  await aborted(world.interrupted)
+  await stopInTime(world, server)
+  await stream.flushed()
+}
+
+const missing = { level: 'warn', event: 'log lines left out, because nobody read them' } as const
+
+async function startWith(
+  world: CliWorld,
+  options: StartOptions,
+  engine: ReturnType<typeof warmEngine>,
+  stream: LogStream
+): Promise<RunningServer> {
   try {
-    result = await load.run(options.seconds * 1000)
-  } finally {
-    await store.close()
-  }
-  const { isIntact } = result
-  if (options.json) await printJson(world, { directory, mapper, ...result })
-  else await printLines(world, inWords(directory, result))
-  if (!isIntact) world.exit(EXIT.failure)
-}
-
-function seconds(text: string): number {
-  const number = Number(text)
-  if (text.trim() === '' || !(number >= 0 && number <= SECONDS_MAX))
-    throw new InvalidArgumentError(`It must be a number from 0 to ${SECONDS_MAX}.`)
-  return number
-}
-
-const durationOf = ({ seconds }: StartOptions): string => (seconds === 0 ? 'as long as it is let' : `${seconds} s`)
-
-/** A user's store is no place for a load. */
-function refuseForeign(directory: string): void {
-  const topics = openRealFiles().list(join(directory, 'consumequeue'))
-  const other = topics.find(topic => topic !== TOPIC)
-  if (other === undefined) return
-  const range = 'a directory that is new, empty or of an earlier `varve start`'
-  throw new VarveError('OPTION_INVALID', { option: '--store', value: directory, holdsTopic: other, range })
-}
-
-interface LoadResult {
-  readonly seconds: number
-  readonly appended: number
-  readonly read: number
-  readonly appendedPerSecond: number
-  readonly readPerSecond: number
-  readonly bytesPerSecond: number
-  /** Most messages that were appended and not yet read. */
-  readonly lagMax: number
-  /** Until the last message was on disk, after the last append. */
-  readonly flushedMs: number
-  readonly segmentsDeleted: number
-  /** xxHash64 over all bodies as they were read, queue by queue. */
-  readonly hash: string
-  /** As many messages came back as went in, with the same bytes in the same order. */
-  readonly isIntact: boolean
-}
-
-interface LoadQueue {
-  readonly queueId: number
-  nextRead: number
-  readonly written: RunningHash
-  readonly read: RunningHash
-}
-
-class Load {
-  /** Everything below has been read back. */
-  readUntil = 0
-  readonly #store: Store
-  readonly #world: CliWorld
-  readonly #queues: readonly LoadQueue[]
-  readonly #progress: ProgressLine
-  #appended = 0
-  #read = 0
-  #bytes = 0
-  #lagMax = 0
-  #segmentsDeleted = 0
-
-  constructor(store: Store, hash: { startXxh64(): RunningHash }, world: CliWorld) {
-    this.#store = store
-    this.#world = world
-    this.#progress = new ProgressLine(world)
-    this.#queues = Array.from({ length: QUEUE_COUNT }, (_, queueId) => ({
-      queueId,
-      nextRead: store.maxOffset({ topic: TOPIC, queueId }),
-      written: hash.startXxh64(),
-      read: hash.startXxh64()
-    }))
-  }
-
-  async run(durationMs: number): Promise<LoadResult> {
-    const { clock, interrupted } = this.#world
-    const startedMs = clock.monotonicMs()
-    const elapsed = (): number => clock.monotonicMs() - startedMs
-    let cleanedMs = 0
-    while (!interrupted.aborted && (durationMs === 0 || elapsed() < durationMs)) {
-      await this.#appendSlice()
-      this.#lagMax = Math.max(this.#lagMax, this.#appended - this.#read)
-      await this.#readSlice()
-      this.#show(elapsed())
-      // Reading what is in memory waits for nothing: without a pause no signal would ever be heard.
-      await new Promise(resolve => setImmediate(resolve))
-      if (elapsed() > cleanedMs + CLEAN_INTERVAL_MS) {
-        cleanedMs = elapsed()
-        this.#segmentsDeleted += (await this.#store.clean({ ignoreHours: true })).length
-      }
-    }
-    const appendedMs = elapsed()
-    await this.#store.flushed()
-    const flushedMs = elapsed() - appendedMs
-    while (this.#read < this.#appended && (await this.#readSlice()) > 0);
-    const readMs = elapsed()
-    this.#progress.end()
-    return this.#result({ appendedMs, flushedMs, readMs })
-  }
-
-  async #appendSlice(): Promise<void> {
-    const store = this.#store
-    const body = new Uint8Array(BODY_BYTES)
-    const number = new DataView(body.buffer)
-    try {
-      for (let i = 0; i < SLICE_MESSAGES; i++) {
-        const queue = this.#queues[this.#appended % QUEUE_COUNT] as LoadQueue // The remainder is below the count.
-        number.setFloat64(0, this.#appended)
-        const { sizeBytes } = store.append({ topic: TOPIC, queueId: queue.queueId, body, tag: 'load' })
-        queue.written.update(body)
-        this.#appended++
-        this.#bytes += sizeBytes
-      }
-    } catch (error) {
-      if (!(error instanceof VarveError) || !error.retryable) throw error
-      await store.writable()
-    }
-  }
-
-  async #readSlice(): Promise<number> {
-    let count = 0
-    let until = Number.POSITIVE_INFINITY
-    for (const queue of this.#queues) {
-      const { queueId } = queue
-      const { messages, nextOffset, damaged } = await this.#store.read({
-        topic: TOPIC,
-        queueId,
-        offset: queue.nextRead,
-        countMax: SLICE_MESSAGES
-      })
-      if (damaged[0] !== undefined) throw damaged[0]
-      for (const { body } of messages) queue.read.update(body)
-      queue.nextRead = nextOffset
-      const last = messages.at(-1)
-      if (last !== undefined) until = Math.min(until, last.physicalOffset)
-      count += messages.length
-    }
-    if (count > 0 && until < Number.POSITIVE_INFINITY) this.readUntil = Math.max(this.readUntil, until)
-    this.#read += count
-    return count
-  }
-
-  #show(elapsedMs: number): void {
-    const perSecond = (count: number): string => countInWords(count / (Math.max(elapsedMs, 1) / 1000))
-    const lag = this.#appended - this.#read
-    this.#progress.show(
-      `${(elapsedMs / 1000).toFixed(1)} s  ${perSecond(this.#appended)} appended/s  ${perSecond(this.#read)} read/s  lag ${countInWords(lag)}`
-    )
-  }
-
-  #result({ appendedMs, flushedMs, readMs }: { appendedMs: number; flushedMs: number; readMs: number }): LoadResult {
-    const hashes = this.#queues.map(({ read, written }) => ({ read: read.digest(), written: written.digest() }))
-    const hash = hashes.reduce((sum, { read }) => BigInt.asUintN(64, sum * 31n + read), 0n)
-    return {
-      seconds: appendedMs / 1000,
-      appended: this.#appended,
-      read: this.#read,
-      appendedPerSecond: Math.round(this.#appended / (appendedMs / 1000)),
-      readPerSecond: Math.round(this.#read / (readMs / 1000)),
-      bytesPerSecond: Math.round(this.#bytes / (appendedMs / 1000)),
-      lagMax: this.#lagMax,
-      flushedMs: Math.round(flushedMs * 10) / 10,
-      segmentsDeleted: this.#segmentsDeleted,
-      hash: hash.toString(16).padStart(16, '0'),
-      isIntact: this.#read === this.#appended && hashes.every(({ read, written }) => read === written)
-    }
+    const { readConfig } = await import('./config-layers.ts')
+    const { configuration, strangeVariables } = readConfig(options)
+    const { values } = configuration
+    const log = openLog({
+      sink: stream.write,
+      level: values.varveLogLevel as LogLevel, // One of them, by its key.
+      format: lineOf(world),
+      clock: world.clock,
+      repeats: REPEATS
+    })
+    for (const variable of strangeVariables) log.warn('environment variable is no setting', { variable })
+    const withoutEffect = configuration.idleKeys().join(' ')
+    if (withoutEffect !== '') log.info('settings without effect here', { keys: withoutEffect })
+    const version = { name: 'varve', version: packageVersion(), node: process.version, mapper: engine.files.mapper }
+    const recovery = recoveryNews(world, log)
+    const server = await startBroker({ config: configuration, log, version, engine, onProgress: recovery.show })
+    recovery.end()
+    await announce(world, options, server, values.flushDiskType === 'SYNC_FLUSH')
+    tellExposed(server, log)
+    return server
+  } catch (error) {
+    await engine.threads.kill()
+    throw error
   }
 }
 
-function inWords(directory: string, result: LoadResult): string[] {
-  const perSecond = (count: number): string => `${countInWords(count)} messages/s`
-  const bound = `at most ${bytesInWords(LOG_BYTES_MAX + 2 * SEGMENT_BYTES)} of log are kept, also over later runs`
-  return [
-    '',
+const lineOf = ({ stderr }: CliWorld) => (stderr.isTerminal ? readableLine : jsonLine)
+
+function recoveryNews(world: CliWorld, log: Log): { show(done: Recovering): void; end(): void } {
+  const line = new ProgressLine(world)
+  let toldMs = world.clock.monotonicMs()
+  return {
+    show({ doneBytes, totalBytes }) {
+      line.show(`recovering  ${bytesInWords(doneBytes)} of ${bytesInWords(totalBytes)}`)
+      if (world.stderr.isTerminal || world.clock.monotonicMs() < toldMs + RECOVERY_NEWS_MS) return
+      toldMs = world.clock.monotonicMs()
+      log.info('recovering', { doneBytes, totalBytes })
+    },
+    end: () => line.end()
+  }
+}
+
+interface Recovering {
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+async function announce(
+  world: CliWorld,
+  { json }: StartOptions,
+  server: RunningServer,
+  isSync: boolean
+): Promise<void> {
+  const { addresses, storeHere } = server
+  const { recovery, mapper } = storeHere.store.info()
+  if (json) {
+    await printJson(world, { ...addresses, directory: storeHere.directory, pid: process.pid, recovery: recovery.kind })
+    return
+  }
+  const { broker, vip, nameServer = 'off', http } = addresses
+  await printLines(world, [
     ...facts([
-      [
-        'appended',
-        `${countInWords(result.appended)} messages, ${perSecond(result.appendedPerSecond)}, ${bytesInWords(result.bytesPerSecond)}/s`
-      ],
-      [
-        'read back',
-        `${countInWords(result.read)} messages, ${perSecond(result.readPerSecond)}, at most ${countInWords(result.lagMax)} behind`
-      ],
-      ['on disk', `${durationInWords(result.flushedMs)} after the last append`],
-      ['checked', result.isIntact ? `count and hash agree (${result.hash})` : 'what came back is NOT what went in'],
-      ['files', `${directory}: ${bound}`]
+      ['broker', vip === undefined ? broker : `${broker}, and ${vip} for VIP channels`],
+      ['name server', nameServer],
+      ['http', http === undefined ? 'off' : `http://${http}/metrics, /healthz, /readyz, /version`],
+      ['store', `${storeHere.directory} (${recoveryInWords(recovery)}, mapped by ${mapper})`],
+      ['flush', isSync ? 'sync: acknowledged is on disk' : 'async: acknowledged is on disk within the flush interval']
     ]),
     '',
-    'next:',
-    `  npx varve store info ${directory}      what is in it`,
-    `  npx varve store verify ${directory}    every record, queue and index checked`,
-    '  README.md                 ten lines that use the store in your own program',
-    '  npm run bench             beside lmdb, SQLite and LevelDB on this disk'
-  ]
+    `try:  ${lineToTry(server)}`,
+    'Ctrl-C stops it cleanly. `varve config explain` shows every setting.'
+  ])
+}
+
+function recoveryInWords({ kind, tookMs }: { kind: string; tookMs: number }): string {
+  return kind === 'new'
+    ? 'new'
+    : `recovered in ${durationInWords(tookMs)}, ${kind === 'clean' ? 'closed cleanly' : `after a ${kind}`}`
+}
+
+function lineToTry({ addresses: { nameServer, http } }: RunningServer): string {
+  if (nameServer !== undefined) return `mqadmin clusterList -n ${nameServer}      or point any RocketMQ client at it`
+  return http === undefined ? 'mqadmin clusterList' : `curl http://${http}/readyz`
+}
+
+/** Who listens on more than loopback is told again and again. */
+function tellExposed({ endpoints: { exposed } }: RunningServer, log: Log): void {
+  if (exposed.length === 0) return
+  const tell = (): void =>
+    log.warn('anybody who reaches these addresses may do everything: there is no authentication yet', {
+      addresses: exposed.join(', ')
+    })
+  tell()
+  setInterval(tell, EXPOSED_NEWS_MS).unref()
+}
+
+/** @throws what went wrong while stopping */
+async function stopInTime(world: CliWorld, server: RunningServer): Promise<void> {
+  const late = setTimeout(() => {
+    void world.stderr.write(`varve: not stopped within ${durationInWords(STOP_MS_MAX)}; ending as a crash would\n`)
+    process.exit(EXIT.failure)
+  }, STOP_MS_MAX)
+  await server.close()
+  clearTimeout(late)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

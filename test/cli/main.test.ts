@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { freshDirectory, message, openSmall } from '../support/store-fixtures.ts'
-import { jsonOf, varve, varveInterrupted } from './varve.ts'
+import { jsonOf, varve } from './varve.ts'
 
 describe('varve', () => {
   test('--version prints the version of the package', async () => {
@@ -15,7 +14,7 @@ describe('varve', () => {
     const { status, stdout } = await varve('help')
 
     expect(status).toBe(0)
-    for (const word of ['start', 'store', 'doctor', 'Exit status']) expect(stdout).toContain(word)
+    for (const word of ['start', 'config', 'store', 'demo', 'doctor', 'Exit status']) expect(stdout).toContain(word)
   })
 
   test.each([
@@ -25,7 +24,7 @@ describe('varve', () => {
     { args: ['store', 'verify'], says: "missing required argument 'directory'" },
     { args: ['store', 'dump', 'x', '--count', '0'], says: 'positive integer' },
     { args: ['store', 'dump', 'x', '--index', '--state'], says: 'cannot be used with' },
-    { args: ['start', '--seconds', 'long'], says: 'a number from 0' }
+    { args: ['demo', '--seconds', 'long'], says: 'a number from 0' }
   ])('$args is a mistake of usage: says what is meant and ends with 2', async ({ args, says }) => {
     const { status, stdout, stderr } = await varve(...args)
 
@@ -87,53 +86,5 @@ describe('varve doctor', () => {
 
     await using again = await openSmall({ directory })
     expect(again.info().recovery.kind).toBe('clean')
-  })
-})
-
-describe('varve start', () => {
-  test('runs a load, checks what it reads, and does so again in the same directory', async () => {
-    const directory = join(freshDirectory(), 'data')
-    const start = () => varve('start', '--store', directory, '--seconds', '0.2', '--json')
-
-    const first = jsonOf(await start())
-    const second = await start()
-
-    expect(first).toMatchObject({ isIntact: true, directory })
-    expect(first.read).toBe(first.appended)
-    expect(second.status).toBe(0)
-    expect(jsonOf(second)).toMatchObject({ isIntact: true })
-    expect(jsonOf(await varve('store', 'verify', directory, '--json'))).toMatchObject({
-      condition: 'clean',
-      damage: []
-    })
-  })
-
-  test.each(['SIGINT', 'SIGTERM'] as const)('is ended by %s, cleanly', async signal => {
-    const directory = join(freshDirectory(), 'data')
-
-    const result = await varveInterrupted(
-      { word: 'appending', signal },
-      'start',
-      '--store',
-      directory,
-      '--seconds',
-      '0'
-    )
-
-    expect(result).toMatchObject({ status: 0, stderr: '' })
-    expect(result.stdout).toContain('count and hash agree')
-    expect(jsonOf(await varve('store', 'info', directory, '--json'))).toHaveProperty('condition', 'clean')
-  })
-
-  test('keeps away from a store that holds something else', async () => {
-    const directory = freshDirectory()
-    const store = await openSmall({ directory })
-    store.append(message('m0'))
-    await store.close()
-
-    const { status, stderr } = await varve('start', '--store', directory, '--seconds', '1')
-
-    expect(status).toBe(1)
-    expect(stderr).toContain('"holdsTopic":"orders"')
   })
 })

@@ -27,6 +27,41 @@ export function varveInterrupted(
   })
 }
 
+export interface RunningVarve {
+  readonly pid: number
+  /** The first line of stdout. Rejects if the process ends before. */
+  readonly firstLine: Promise<string>
+  /** The same, as JSON. */
+  readonly first: Promise<Record<string, string>>
+  kill(signal?: NodeJS.Signals): void
+  readonly ended: Promise<Run>
+}
+
+/** A verb that goes on until it is stopped. */
+export function startVarve(args: readonly string[], env: NodeJS.ProcessEnv = {}): RunningVarve {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env }
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', text => {
+    stderr += text
+  })
+  const ended = new Promise<Run>(resolve => child.on('close', status => resolve({ status, stdout, stderr })))
+  const firstLine = new Promise<string>((resolve, reject) => {
+    child.stdout.setEncoding('utf8').on('data', text => {
+      stdout += text
+      if (stdout.includes('\n')) resolve(stdout.split('\n', 1)[0] as string)
+    })
+    child.on('close', () => reject(new Error(`it ended: ${stderr}`)))
+  })
+  const first = firstLine.then(line => JSON.parse(line) as Record<string, string>)
+  // Whoever only waits for the end does not ask for the first line.
+  first.catch(() => undefined)
+  return { pid: child.pid as number, firstLine, first, kill: signal => child.kill(signal), ended }
+}
+
 function run(
   args: readonly string[],
   onOutput: (stdout: string, kill: (signal: NodeJS.Signals) => void) => void
