@@ -1,7 +1,7 @@
 /**
  * Set-up: makes a checkout ready to run, and does nothing when it is.
  *
- * Four steps, each skipped when its result is current: dependencies, native bindings, mmap-io, compile. What was done
+ * Five steps, each skipped when its result is current: dependencies, native bindings, mmap-io, compile, bundle. What was done
  * is remembered in `node_modules/.varve-setup.json`, so that a new `npm ci` forgets it. Runs on bare Node, before any
  * dependency exists, and uses nothing of the user's npm settings except the way to the registry.
  *
@@ -31,7 +31,7 @@ export function setup({ dev = false } = {}) {
   if (isCheckout) installDependencies()
   buildNativeBindings({ dev })
   if (isCheckout) buildMmapIo({ dev })
-  if (isCheckout) compile()
+  if (isCheckout) compile({ dev })
 }
 
 /** Ends the process when the set-up fails; for scripts. */
@@ -129,14 +129,22 @@ function compileMmapIo(directory, product) {
   return run(process.execPath, args, { cwd: directory, timeoutMs: 180_000 })
 }
 
-function compile() {
+function compile({ dev }) {
   const settings = hash(readFileSync(inRoot('tsconfig.json')), readFileSync(inRoot('tsconfig.build.json')))
   const sources = `${fingerprint(['src', 'native-bindings'], /\.ts$/)}-${settings}`
   if (readStamp().compiled === sources && existsSync(inRoot('dist', 'src', 'index.js'))) return
   const tsc = inRoot('node_modules', 'typescript', 'bin', 'tsc')
   const result = step('compiling', () => run(process.execPath, [tsc, '-p', 'tsconfig.build.json']))
   if (!result.ok) throw new SetupFailed(`the sources do not compile\n${result.output}`)
+  bundle({ dev })
   writeStamp({ compiled: sources })
+}
+
+/** Only starts quicker with it, so that where it cannot be made everything still works. */
+function bundle({ dev }) {
+  const { ok, output } = step('bundling', () => run(process.execPath, [inRoot('scripts', 'bundle.mjs')]))
+  if (!ok && dev) throw new SetupFailed(`the bundle could not be made\n${output}`)
+  if (!ok) say(`  not bundled, so that starting takes longer: ${lastLine(output)}\n`)
 }
 
 /** One line on stderr: what is being done, and once it is done how long it took. */

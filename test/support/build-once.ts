@@ -8,4 +8,6 @@ import { fileURLToPath } from 'node:url'
 export default function setup(): void {
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+  // The command line is tested as its users have it.
+  execFileSync(process.execPath, ['scripts/bundle.mjs'], { stdio: 'ignore' })
 }
