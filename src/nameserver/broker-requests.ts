@@ -47,7 +47,7 @@ function register(parts: ServerParts, request: RemotingRequest, reply: Reply): v
         address,
         by: outcome.by
       })
-      return reply.ok()
+      return reply.ok([], orderTopics(parts))
     case 'registered': {
       if (outcome.replaced !== undefined) {
         const { replaced } = outcome
