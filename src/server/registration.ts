@@ -67,7 +67,7 @@ export class Registration {
   /** Tells everything to everybody: at its time, or when what is told changes without a topic (`brokerPermission`). */
   async registerAll(): Promise<void> {
     if (this.#isClosed) return
-    this.#here?.tell(this.#options.topics.version, this.#queuesOf(this.#options.topics.all()))
+    this.#here?.tell(this.#reports.version, this.#queuesOf(this.#options.topics.all()))
     await Promise.all(this.#links.map(link => link.registerAll()))
   }
 
@@ -103,7 +103,7 @@ export class Registration {
       this.#here?.forget(topic.name)
       return
     }
-    this.#here?.tell(this.#options.topics.version, this.#queuesOf([topic]))
+    this.#here?.tell(this.#reports.version, this.#queuesOf([topic]))
     for (const link of this.#links) link.topicChanged(topic.name)
   }
 

@@ -16,20 +16,33 @@ export interface TopicReport {
 export class TopicReports {
   readonly #topics: TopicTable
   readonly #permission: () => number
-  #whole: (TopicReport & { readonly permission: number }) | undefined
+  #whole: TopicReport | undefined
+  #toldPermission: number
+  #permissionChanges = 0
 
   /** @param permission of the whole broker; where it forbids reading or writing, it narrows that of each topic */
   constructor(topics: TopicTable, permission: () => number) {
     this.#topics = topics
     this.#permission = permission
+    this.#toldPermission = permission()
+  }
+
+  /**
+   * Of the topics as they are told: a name server takes topics over only with a version that it has not seen, so the
+   * version moves with the permission of the broker, too.
+   */
+  get version(): DataVersion {
+    const permission = this.#permission()
+    if (permission !== this.#toldPermission) this.#permissionChanges++
+    this.#toldPermission = permission
+    const { stateVersion, timestamp, counter } = this.#topics.version
+    return { stateVersion, timestamp, counter: counter + this.#permissionChanges }
   }
 
   whole(): TopicReport {
-    const permission = this.#permission()
-    const { version } = this.#topics
-    const made = this.#whole
-    if (made !== undefined && made.permission === permission && isSameVersion(made.version, version)) return made
-    this.#whole = { ...this.#report(this.#topics.all()), permission }
+    if (this.#whole === undefined || !isSameVersion(this.#whole.version, this.version)) {
+      this.#whole = this.#report(this.#topics.all())
+    }
     return this.#whole
   }
 
@@ -47,7 +60,7 @@ export class TopicReports {
   }
 
   #report(topics: Iterable<TopicConfig>): TopicReport {
-    const { version } = this.#topics
+    const { version } = this
     const topicConfigTable: Record<string, unknown> = Object.create(null)
     for (const topic of topics) topicConfigTable[topic.name] = topicConfigJson(this.narrowed(topic))
     const text = JSON.stringify({

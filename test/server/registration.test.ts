@@ -311,6 +311,18 @@ describe('a broker with name servers of other processes', () => {
     expect(new Set(perms)).toEqual(new Set([0, 4]))
   })
 
+  test('names another version when only its own permission has changed: else nobody would take it over', async () => {
+    const { server, registration, config } = fake()
+    await registration.start()
+    Object.assign(config, { brokerPermission: 4 })
+    await registration.registerAll()
+    await registration.registerAll()
+    const counters = server.asked.map(
+      ({ body }) => JSON.parse(Buffer.from(body!).toString()).topicConfigSerializeWrapper.dataVersion.counter
+    )
+    expect(counters).toEqual([counters[0], counters[0] + 1, counters[0] + 1])
+  })
+
   test('prints all topics once for each state of them', async () => {
     const { server, registration, topics } = fake()
     await registration.start()
@@ -346,12 +358,26 @@ describe('a broker with the name server of its own process, and with another of 
       () => listener.close({ drainMs: 0 }),
       () => client.close('the test ends')
     )
-    const addressOf = async (topic: string) => {
+    const route = async (topic: string) => {
       const { code, body } = await client.call(REQUEST.GET_ROUTEINFO_BY_TOPIC, { topic }, { timeoutMs: 10_000 })
-      return code === 0 ? JSON.parse(Buffer.from(body).toString()).brokerDatas[0].brokerAddrs[0] : code
+      return code === 0 ? JSON.parse(Buffer.from(body).toString()) : { code }
     }
-    return { nameServer, listener, addressOf }
+    const addressOf = async (topic: string) => {
+      const { code, brokerDatas } = await route(topic)
+      return code ?? brokerDatas[0].brokerAddrs[0]
+    }
+    const permOf = async (topic: string) => (await route(topic)).queueDatas[0].perm
+    return { nameServer, listener, addressOf, permOf }
   }
+
+  test('is read only in both as soon as its own permission says so', async () => {
+    const [own, other] = [await served(), await served()]
+    const { registration, config } = opened({ here: own.nameServer, nameServers: [other.listener.address] })
+    await registration.start()
+    Object.assign(config, { brokerPermission: 4 })
+    await registration.registerAll()
+    expect([await own.permOf('BenchmarkTest'), await other.permOf('BenchmarkTest')]).toEqual([4, 4])
+  })
 
   test('is found through both, with its new topics, until it ends', async () => {
     const [own, other] = [await served(), await served()]
