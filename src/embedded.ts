@@ -64,10 +64,18 @@ export async function startBroker(options: BrokerOptions): Promise<RunningServer
   try {
     // Whoever only opens a store does not load a broker; and the threads come up meanwhile.
     const { Configuration, resolveConfig, storeOptionsOf } = await import('./broker/index.ts')
-    const { startServer } = await import('./server/index.ts')
+    const { brokerNameHere, startServer } = await import('./server/index.ts')
     const { config } = options
-    const layer = { origin: 'startBroker', properties: config as Record<string, string> } // Else it is resolved.
-    const configuration = config instanceof Configuration ? config : resolveConfig([layer], clock)
+    const configuration =
+      config instanceof Configuration
+        ? config
+        : resolveConfig(
+            [
+              { origin: 'this machine', properties: { brokerName: brokerNameHere() } },
+              { origin: 'startBroker', properties: config }
+            ],
+            clock
+          )
     const directory = configuration.values.storePathRootDir
     return await startServer({
       configuration,

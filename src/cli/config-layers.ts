@@ -8,7 +8,6 @@
  * Not here: what keys mean and which values they take (broker/config-keys.ts).
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { errnoOf, systemClock, VarveError } from '../base/index.ts'
 import {
@@ -19,7 +18,7 @@ import {
   parseBrokerConf,
   resolveConfig
 } from '../broker/index.ts'
-import { parseEndpoint } from '../server/index.ts'
+import { brokerNameHere, parseEndpoint } from '../server/index.ts'
 import { type ConfigFlags, STORE_DEFAULT } from './config-flags.ts'
 
 const OWN_PREFIX = 'varve'
@@ -53,8 +52,10 @@ function updatesLayer(directory: string): ConfigLayer[] {
 
 /** What no table of defaults can know. The store is never in the home directory by itself. */
 function machineLayer(): ConfigLayer {
-  const brokerName = hostname().replace(/[^\w-]/g, '-')
-  return { origin: 'this machine', properties: { brokerName, storePathRootDir: resolve(STORE_DEFAULT) } }
+  return {
+    origin: 'this machine',
+    properties: { brokerName: brokerNameHere(), storePathRootDir: resolve(STORE_DEFAULT) }
+  }
 }
 
 /** @throws VarveError CONFIG_UNREADABLE, CONFIG_INVALID */

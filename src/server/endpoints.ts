@@ -4,7 +4,7 @@
  * Invariant: without `varveInsecure` everything listens on loopback alone.
  */
 import { isIP } from 'node:net'
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { VarveError } from '../base/index.ts'
 import type { BrokerConfig } from '../broker/index.ts'
 import type { HostAddress } from '../model/index.ts'
@@ -58,6 +58,9 @@ export function parseEndpoint(key: string, text: string, portOtherwise: number):
 }
 
 export const endpointText = ({ host, port }: Endpoint): string => addressText({ address: host, port })
+
+/** What a broker is called that nobody has named: as its host, in letters that names of brokers may have. */
+export const brokerNameHere = (): string => hostname().replace(/[^\w-]/g, '-')
 
 /** Written into each message and its id, by which tools find the broker: an IP address, even if others are told a name. */
 export function storeHostOf({ broker, advertised }: Endpoints, port: number): HostAddress {

@@ -1,5 +1,5 @@
 /** Listeners in front of a broker: remoting, its name server, HTTP. */
-export { type Endpoint, type Endpoints, endpointsOf, endpointText, parseEndpoint } from './endpoints.ts'
+export { brokerNameHere, type Endpoint, type Endpoints, endpointsOf, endpointText, parseEndpoint } from './endpoints.ts'
 export type { Recovering, ServerHealth, ServerPhase } from './health.ts'
 export type { VersionFacts } from './http-routes.ts'
 export { type RunningServer, type ServerAddresses, type ServerOptions, type StoreHere, startServer } from './server.ts'

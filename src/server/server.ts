@@ -187,12 +187,16 @@ class Server implements RunningServer {
     return { connectionsMax: configuration.values.varveConnectionsMax, clock, log }
   }
 
-  #listenHttp(endpoint: Endpoint): Promise<HttpListener> {
+  async #listenHttp(endpoint: Endpoint): Promise<HttpListener> {
     const { configuration, version, log } = this.#options
     const { brokerClusterName, brokerName } = configuration.values
     const labels = { cluster: brokerClusterName, node_type: 'broker', node_id: brokerName }
     const routes = httpRoutes({ health: this.health, registry: this.registry, labels: () => labels, version })
-    return listenHttp({ ...endpoint, routes, log })
+    const listener = await listenHttp({ ...endpoint, routes, log })
+    // Said now, because recovery may take long and this is where it shows.
+    const { address, port } = listener.address
+    log.info('http listens', { address: endpointText({ host: address, port }) })
+    return listener
   }
 
   /** Other name servers may be down or slow: clients of ours do not wait for them. */
