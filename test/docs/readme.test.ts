@@ -32,7 +32,11 @@ describe('the ten lines of the README', () => {
   })
 })
 
-describe.each(['README.md', 'CHANGELOG.md', 'docs/architecture.md', 'docs/errors.md', 'docs/format.md'])('%s', page => {
+const pages = ['architecture', 'configuration', 'durability', 'errors', 'format', 'operations'].map(
+  name => `docs/${name}.md`
+)
+
+describe.each(['README.md', 'CHANGELOG.md', ...pages])('%s', page => {
   test('points only at files that exist', () => {
     const text = readFileSync(join(root, page), 'utf8')
     const targets = [...text.matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, target = '']) => target)
