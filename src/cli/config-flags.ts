@@ -8,6 +8,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 /** Where `varve start` runs, so that it is found; never the home directory by itself. */
 export const STORE_DEFAULT = 'varve-data'
 
+/** Of values that only this machine knows, such as its name. */
+export const MACHINE_ORIGIN = 'this machine'
+
 export interface ConfigFlags {
   readonly config?: string
   readonly store?: string
@@ -31,10 +34,10 @@ export function withConfigFlags(command: Command): Command {
     .addOption(new Option('--flush <mode>', 'what an acknowledgement means').choices(['sync', 'async']))
     .option('--advertise <host[:port]>', 'what clients are told to connect to, if it is another address')
     .option('--insecure', 'listen on other addresses than loopback although clients are not authenticated yet')
-    .option('--set <key=value>', 'any key of broker.conf; may be repeated', collect, [])
+    .option('--set <key=value>', 'any key of broker.conf; may be repeated', collect)
 }
 
-function collect(pair: string, pairs: readonly string[]): string[] {
+function collect(pair: string, pairs: readonly string[] = []): string[] {
   if (!/^\s*\w+\s*=/.test(pair)) throw new InvalidArgumentError('It must be key=value.')
   return [...pairs, pair]
 }

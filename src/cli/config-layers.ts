@@ -19,7 +19,7 @@ import {
   resolveConfig
 } from '../broker/index.ts'
 import { brokerNameHere, parseEndpoint } from '../server/index.ts'
-import { type ConfigFlags, STORE_DEFAULT } from './config-flags.ts'
+import { type ConfigFlags, MACHINE_ORIGIN, STORE_DEFAULT } from './config-flags.ts'
 
 const OWN_PREFIX = 'varve'
 const LISTEN_PORT = BROKER_KEYS.listenPort.default
@@ -53,7 +53,7 @@ function updatesLayer(directory: string): ConfigLayer[] {
 /** What no table of defaults can know. The store is never in the home directory by itself. */
 function machineLayer(): ConfigLayer {
   return {
-    origin: 'this machine',
+    origin: MACHINE_ORIGIN,
     properties: { brokerName: brokerNameHere(), storePathRootDir: resolve(STORE_DEFAULT) }
   }
 }

@@ -8,9 +8,10 @@
  */
 import { Command } from 'commander'
 import { jsonLine, type Log, type LogLevel, openLog, readableLine, secondMs } from '../base/index.ts'
+import type { Configuration } from '../broker/index.ts'
 import { startBroker, warmEngine } from '../embedded.ts'
 import type { RunningServer } from '../server/index.ts'
-import { type ConfigFlags, withConfigFlags } from './config-flags.ts'
+import { type ConfigFlags, MACHINE_ORIGIN, withConfigFlags } from './config-flags.ts'
 import { LogStream } from './log-stream.ts'
 import { type CliWorld, EXIT, facts, ProgressLine, printJson, printLines } from './terminal.ts'
 import { packageVersion } from './version.ts'
@@ -73,7 +74,7 @@ async function startWith(
     const recovery = recoveryNews(world, log)
     const server = await startBroker({ config: configuration, log, version, engine, onProgress: recovery.show })
     recovery.end()
-    await announce(world, options, server, values.flushDiskType === 'SYNC_FLUSH')
+    await announce(world, options, server, configuration)
     tellExposed(server, log)
     return server
   } catch (error) {
@@ -107,7 +108,7 @@ async function announce(
   world: CliWorld,
   { json }: StartOptions,
   server: RunningServer,
-  isSync: boolean
+  configuration: Configuration
 ): Promise<void> {
   const { addresses, storeHere } = server
   const { recovery, mapper } = storeHere.store.info()
@@ -122,12 +123,28 @@ async function announce(
       ['name server', nameServer],
       ['http', http === undefined ? 'off' : `http://${http}/metrics, /healthz, /readyz, /version`],
       ['store', `${storeHere.directory} (${recoveryInWords(recovery)}, mapped by ${mapper})`],
-      ['flush', isSync ? 'sync: acknowledged is on disk' : 'async: acknowledged is on disk within the flush interval']
+      ['flush', flushInWords(configuration)],
+      ['settings', settingsInWords(configuration)]
     ]),
     '',
     `try:  ${lineToTry(server)}`,
     'Ctrl-C stops it cleanly. `varve config explain` shows every setting.'
   ])
+}
+
+function flushInWords({ values: { flushDiskType, flushIntervalCommitLog } }: Configuration): string {
+  return flushDiskType === 'SYNC_FLUSH'
+    ? 'sync: what is acknowledged is on disk'
+    : `async: what is acknowledged is on disk within ${durationInWords(flushIntervalCommitLog)}`
+}
+
+/** Those that are no defaults, and where they come from. */
+function settingsInWords(configuration: Configuration): string {
+  const set = configuration.explainAll().filter(({ origin }) => origin !== 'default' && origin !== MACHINE_ORIGIN)
+  const origins = [...new Set(set.map(({ origin }) => origin))]
+  const pairsOf = (wanted: string): string =>
+    set.flatMap(({ name, value, origin }) => (origin === wanted ? [`${name}=${value}`] : [])).join(' ')
+  return set.length === 0 ? 'defaults' : origins.map(origin => `${pairsOf(origin)} (${origin})`).join('; ')
 }
 
 function recoveryInWords({ kind, tookMs }: { kind: string; tookMs: number }): string {

@@ -132,6 +132,7 @@ class Server implements RunningServer {
     await this.#openStore(this.#ports)
     await this.#serve(this.#ports)
     this.health.enter('serving')
+    this.#options.log.info('ready', { ...this.addresses, directory: this.storeHere.directory })
   }
 
   close(): Promise<void> {
@@ -223,7 +224,10 @@ class Server implements RunningServer {
   }
 
   async #close(): Promise<void> {
+    const { clock, log } = this.#options
+    const startedMs = clock.monotonicMs()
     this.health.enter('draining')
+    log.info('stopping')
     const failures: unknown[] = []
     const step = async (work: Promise<unknown> | undefined): Promise<void> => {
       await work?.catch((error: unknown) => failures.push(error))
@@ -240,6 +244,7 @@ class Server implements RunningServer {
     await step(this.#storeHere?.store.close())
     this.#stopMetrics()
     await step(this.#http?.close({ drainMs: HTTP_DRAIN_MS }))
+    log.info('stopped', { tookMs: Math.round(clock.monotonicMs() - startedMs) })
     if (failures.length > 0) throw failures[0]
   }
 

@@ -19,6 +19,7 @@ import {
   type ThreadEvents,
   type ThreadSetup
 } from '../store/index.ts'
+import { BootingThreads } from './booting-threads.ts'
 import type { FromPart, PartTask, ToPart } from './part-messages.ts'
 import { entryFile } from './spawn.ts'
 
@@ -43,6 +44,7 @@ class PiscinaThreads implements StoreThreads {
   readonly #mapper: MapperKind
   readonly #ports = new Map<Role, MessagePort>()
   readonly #answers = new Map<number, Answer>()
+  readonly #booting = new BootingThreads()
   #jobs: Piscina | undefined
   #parts: Piscina | undefined
   #progress: Progress | undefined
@@ -67,6 +69,7 @@ class PiscinaThreads implements StoreThreads {
       atomics: 'disabled',
       resourceLimits: { maxYoungGenerationSizeMb: 2 }
     })
+    this.#booting.look(this.#parts.threads)
   }
 
   readonly runJob = (async job => {
@@ -77,7 +80,9 @@ class PiscinaThreads implements StoreThreads {
       idleTimeout: JOB_IDLE_MS,
       atomics: 'disabled'
     })
-    const answer = (await this.#jobs.run({ job, mapper: this.#mapper })) as JobAnswer
+    const answered = this.#jobs.run({ job, mapper: this.#mapper })
+    this.#booting.look(this.#jobs.threads)
+    const answer = (await answered) as JobAnswer
     if ('error' in answer) throw errorFromReport(answer.error)
     return answer.result
   }) as RunJob // The result type follows from the job's.
@@ -138,6 +143,7 @@ class PiscinaThreads implements StoreThreads {
 
   async #destroy(): Promise<void> {
     for (const port of this.#ports.values()) port.close()
+    await this.#booting.settled()
     await Promise.all([this.#parts?.destroy(), this.#jobs?.destroy()])
   }
 

@@ -94,7 +94,8 @@ describe('varve start', () => {
     expect(stdout).toMatch(/^name server +127\.0\.0\.1:\d+$/m)
     expect(stdout).toMatch(/^http +http:\/\/127\.0\.0\.1:\d+\/metrics/m)
     expect(stdout).toMatch(/^store +.*data \(new, mapped by [\w-]+\)$/m)
-    expect(stdout).toMatch(/^flush +async/m)
+    expect(stdout).toMatch(/^flush +async: .* within 500 ms$/m)
+    expect(stdout).toMatch(/^settings +.*mappedFileSizeCommitLog=1048576.*\(command line\)$/m)
     expect(stdout).toMatch(/^try: +mqadmin clusterList -n 127\.0\.0\.1:\d+/m)
   })
 
@@ -153,8 +154,12 @@ describe('varve start', () => {
 
     expect(stdout.trim().split('\n')).toHaveLength(1)
     const lines = stderr.trim().split('\n')
-    expect(lines.map(line => JSON.parse(line))).toContainEqual(
-      expect.objectContaining({ level: 'info', keys: 'sendMessageThreadPoolNums' })
+    expect(lines.map(line => JSON.parse(line))).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ level: 'info', keys: 'sendMessageThreadPoolNums' }),
+        expect.objectContaining({ event: 'ready', broker: expect.stringMatching(/:\d+$/) }),
+        expect.objectContaining({ event: 'stopped' })
+      ])
     )
   })
 
