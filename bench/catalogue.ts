@@ -3,6 +3,7 @@ import { sqlFilter } from './broker/sql-filter.bench.ts'
 import type { Benchmark } from './harness.ts'
 import { layoutBenchmarks } from './layout/index.ts'
 import { nativeBenchmarks } from './native-bindings/crc32.bench.ts'
+import { protocolBenchmarks } from './protocol/index.ts'
 import { appendBenchmarks } from './store/append.bench.ts'
 import { lifeBenchmarks } from './store/life.bench.ts'
 import { readBenchmarks } from './store/read.bench.ts'
@@ -10,6 +11,7 @@ import { readBenchmarks } from './store/read.bench.ts'
 export const benchmarks: readonly Benchmark[] = [
   ...layoutBenchmarks,
   ...nativeBenchmarks,
+  ...protocolBenchmarks,
   ...appendBenchmarks,
   ...readBenchmarks,
   ...lifeBenchmarks,

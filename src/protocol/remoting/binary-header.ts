@@ -58,8 +58,8 @@ function readFields(
     if (valueBytes < 0 || valueBytes > until - valueFrom) return MALFORMED
     if (nameUntil > nameFrom) {
       if (fields.count === countMax) return TOO_MANY_FIELDS
-      fields.add(nameFrom, nameUntil, false)
-      if (valueBytes > 0) fields.setValue(valueFrom, valueFrom + valueBytes, false)
+      if (valueBytes > 0) fields.add(nameFrom, nameUntil, valueFrom, valueFrom + valueBytes)
+      else fields.addNull(nameFrom, nameUntil)
     }
     at = valueFrom + valueBytes
   }

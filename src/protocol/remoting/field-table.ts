@@ -1,28 +1,18 @@
 /**
- * Where the fields of one header lie: positions in the bytes of the frame, no strings.
- *
- * Made once and filled again for each frame. Escapes in a value are undone where it lies, when it is first asked for: the
- * text without escapes is never longer, and the bytes of a frame belong to whoever reads it.
+ * Where the fields of one header lie: positions in the bytes of the frame, no strings. Made once and filled again for each
+ * frame.
  *
  * Invariants: the positions of a field are inside the header; of a repeated name the last one counts.
  */
-import { VarveError } from '../../base/index.ts'
-import { readText } from '../../layout/index.ts'
 import type { FieldName } from './field.ts'
-import { unescapeInPlace } from './json-text.ts'
 
 /** Numbers that a field takes in the table. */
 const KEY_FROM = 0
 const KEY_UNTIL = 1
 const VALUE_FROM = 2
+/** Before `VALUE_FROM` if the sender says that there is no value. */
 const VALUE_UNTIL = 3
-const MARKS = 4
-const STRIDE = 5
-
-const KEY_ESCAPED = 1
-const VALUE_ESCAPED = 2
-/** The sender says that there is no value. */
-const VALUE_NULL = 4
+const STRIDE = 4
 
 /** Most requests have fewer. */
 const FIELDS_FIRST = 32
@@ -37,46 +27,39 @@ export class FieldTable {
     this.count = 0
   }
 
-  add(keyFrom: number, keyUntil: number, keyEscaped: boolean): void {
+  add(keyFrom: number, keyUntil: number, valueFrom: number, valueUntil: number): void {
     const at = this.count++ * STRIDE
     if (at === this.#cells.length) this.#grow()
-    this.#cells[at + KEY_FROM] = keyFrom
-    this.#cells[at + KEY_UNTIL] = keyUntil
-    this.#cells[at + MARKS] = VALUE_NULL | (keyEscaped ? KEY_ESCAPED : 0)
+    const cells = this.#cells
+    cells[at + VALUE_UNTIL] = valueUntil
+    cells[at + KEY_FROM] = keyFrom
+    cells[at + KEY_UNTIL] = keyUntil
+    cells[at + VALUE_FROM] = valueFrom
   }
 
-  /** The value of the field that was added last. Without a call it is null. */
-  setValue(from: number, until: number, escaped: boolean): void {
-    const at = (this.count - 1) * STRIDE
-    this.#cells[at + VALUE_FROM] = from
-    this.#cells[at + VALUE_UNTIL] = until
-    this.#cells[at + MARKS] = (this.#cells[at + MARKS]! & KEY_ESCAPED) | (escaped ? VALUE_ESCAPED : 0)
+  addNull(keyFrom: number, keyUntil: number): void {
+    this.add(keyFrom, keyUntil, 0, -1)
   }
 
-  /** The number of the field, or -1. */
+  /** The number of the field, or -1 if it is absent or null. */
   find({ bytes: name }: FieldName): number {
     const cells = this.#cells
     const bytes = this.#bytes
     const length = name.length
-    const first = name[0]
     for (let index = this.count - 1; index >= 0; index--) {
       const at = index * STRIDE
-      const marks = cells[at + MARKS]!
-      if ((marks & KEY_ESCAPED) !== 0) this.#undoKey(index)
       const keyFrom = cells[at + KEY_FROM]!
-      if (cells[at + KEY_UNTIL]! - keyFrom !== length || bytes[keyFrom] !== first) continue
-      if (!isSame(bytes, keyFrom, name)) continue
-      return (marks & VALUE_NULL) === 0 ? index : -1
+      if (cells[at + KEY_UNTIL]! - keyFrom !== length || !isSame(bytes, keyFrom, name)) continue
+      return this.isNull(index) ? -1 : index
     }
     return -1
   }
 
   isNull(index: number): boolean {
-    return (this.#cells[index * STRIDE + MARKS]! & VALUE_NULL) !== 0
+    return this.#cells[index * STRIDE + VALUE_UNTIL]! < 0
   }
 
   keyFrom(index: number): number {
-    if ((this.#cells[index * STRIDE + MARKS]! & KEY_ESCAPED) !== 0) this.#undoKey(index)
     return this.#cells[index * STRIDE + KEY_FROM]!
   }
 
@@ -85,37 +68,11 @@ export class FieldTable {
   }
 
   valueFrom(index: number): number {
-    if ((this.#cells[index * STRIDE + MARKS]! & VALUE_ESCAPED) !== 0) this.#undoValue(index)
     return this.#cells[index * STRIDE + VALUE_FROM]!
   }
 
-  /** To be asked for after `valueFrom`, which may move it. */
   valueUntil(index: number): number {
     return this.#cells[index * STRIDE + VALUE_UNTIL]!
-  }
-
-  /** Names the field in what it throws. */
-  invalid(index: number, expected: string): VarveError {
-    const name = readText(this.#bytes, this.keyFrom(index), this.keyUntil(index))
-    const value = readText(this.#bytes, this.valueFrom(index), this.valueUntil(index))
-    return new VarveError('PARAMETER_INVALID', { field: name, value: value.slice(0, SHOWN_MAX), expected })
-  }
-
-  #undoKey(index: number): void {
-    const at = index * STRIDE
-    this.#cells[at + KEY_UNTIL] = unescapeInPlace(
-      this.#bytes,
-      this.#cells[at + KEY_FROM]!,
-      this.#cells[at + KEY_UNTIL]!
-    )
-    this.#cells[at + MARKS] = this.#cells[at + MARKS]! & ~KEY_ESCAPED
-  }
-
-  #undoValue(index: number): void {
-    const at = index * STRIDE
-    const from = this.#cells[at + VALUE_FROM]!
-    this.#cells[at + VALUE_UNTIL] = unescapeInPlace(this.#bytes, from, this.#cells[at + VALUE_UNTIL]!)
-    this.#cells[at + MARKS] = this.#cells[at + MARKS]! & ~VALUE_ESCAPED
   }
 
   #grow(): void {
@@ -124,9 +81,6 @@ export class FieldTable {
     this.#cells = cells
   }
 }
-
-/** So much of a wrong value stands in the error. */
-const SHOWN_MAX = 64
 
 export function isSame(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
   for (let index = 0; index < text.length; index++) {

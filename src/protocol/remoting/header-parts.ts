@@ -17,14 +17,13 @@ export class HeaderParts {
   hasRemark = false
   remarkFrom = 0
   remarkUntil = 0
-  remarkEscaped = false
   readonly fields = new FieldTable()
 
   reset(bytes: Uint8Array): void {
     this.code = this.flag = this.opaque = this.version = 0
     this.languageCode = -1
     this.languageFrom = this.languageUntil = 0
-    this.hasRemark = this.remarkEscaped = false
+    this.hasRemark = false
     this.remarkFrom = this.remarkUntil = 0
     this.fields.reset(bytes)
   }

@@ -6,12 +6,12 @@
  * Liberal in what standard JSON allows: any order of keys, white space, escapes anywhere, keys that nobody knows, fields
  * that are numbers or nested values (they count as their text). The cost is linear in the bytes whatever they are.
  *
- * Not here: what a field means; undoing escapes in values (field-table.ts).
+ * Not here: what a field means.
  */
 import { encodeText, readText } from '../../layout/index.ts'
 import { isSame } from './field-table.ts'
 import { type HeaderFault, type HeaderParts, MALFORMED, TOO_MANY_FIELDS } from './header-parts.ts'
-import { endOfText, textHasEscapes, unescapeInPlace } from './json-text.ts'
+import { endOfText, textUntil } from './json-text.ts'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -20,6 +20,7 @@ const DIGIT_0 = 0x30
 const DIGIT_9 = 0x39
 const COLON = 0x3a
 const BRACKET_OPEN = 0x5b
+const BACKSLASH = 0x5c
 const BRACKET_CLOSE = 0x5d
 const LETTER_N = 0x6e
 const BRACE_OPEN = 0x7b
@@ -40,6 +41,7 @@ const NULL = encodeText('null')
 /** Fills `parts` from `bytes` in `[from, until)`. Undefined if the header can be read. */
 export function readJsonHeader(
   bytes: Uint8Array,
+  view: DataView,
   from: number,
   until: number,
   parts: HeaderParts,
@@ -53,12 +55,12 @@ export function readJsonHeader(
   for (;;) {
     if (peek(bytes, at, until) !== QUOTE) return MALFORMED
     const keyFrom = at + 1
-    const keyEnd = endOfText(bytes, keyFrom, until)
+    const keyEnd = endOfText(bytes, view, keyFrom, until)
     if (keyEnd === -1) return MALFORMED
-    const keyUntil = textHasEscapes ? unescapeInPlace(bytes, keyFrom, keyEnd) : keyEnd
+    const keyUntil = textUntil
     at = skipSpace(bytes, keyEnd + 1, until)
     if (peek(bytes, at, until) !== COLON) return MALFORMED
-    at = readMember(bytes, keyFrom, keyUntil, skipSpace(bytes, at + 1, until), until, parts, fieldCountMax)
+    at = readMember(bytes, view, keyFrom, keyUntil, skipSpace(bytes, at + 1, until), until, parts, fieldCountMax)
     if (at < 0) return at === -1 ? MALFORMED : TOO_MANY_FIELDS
 
     at = skipSpace(bytes, at, until)
@@ -72,6 +74,7 @@ export function readJsonHeader(
 /** Position after the value, -1 if it is malformed, -2 for too many fields. */
 function readMember(
   bytes: Uint8Array,
+  view: DataView,
   keyFrom: number,
   keyUntil: number,
   at: number,
@@ -96,7 +99,7 @@ function readMember(
         parts.opaque = integer
         return at
       }
-      if (isSame(bytes, keyFrom, REMARK)) return readRemark(bytes, at, until, parts)
+      if (isSame(bytes, keyFrom, REMARK)) return readRemark(bytes, view, at, until, parts)
       break
     case VERSION.length:
       if (!isSame(bytes, keyFrom, VERSION)) break
@@ -104,16 +107,23 @@ function readMember(
       parts.version = integer
       return at
     case LANGUAGE.length:
-      if (isSame(bytes, keyFrom, LANGUAGE)) return readLanguage(bytes, at, until, parts)
+      if (isSame(bytes, keyFrom, LANGUAGE)) return readLanguage(bytes, view, at, until, parts)
       break
     case EXT_FIELDS.length:
-      if (isSame(bytes, keyFrom, EXT_FIELDS)) return readFields(bytes, at, until, parts, fieldCountMax)
+      if (isSame(bytes, keyFrom, EXT_FIELDS)) return readFields(bytes, view, at, until, parts, fieldCountMax)
       break
   }
-  return endOfValue(bytes, at, until)
+  return endOfValue(bytes, view, at, until)
 }
 
-function readFields(bytes: Uint8Array, at: number, until: number, parts: HeaderParts, countMax: number): number {
+function readFields(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  until: number,
+  parts: HeaderParts,
+  countMax: number
+): number {
   if (peek(bytes, at, until) !== BRACE_OPEN) return endOfNull(bytes, at, until)
   const { fields } = parts
   at = skipSpace(bytes, at + 1, until)
@@ -121,24 +131,26 @@ function readFields(bytes: Uint8Array, at: number, until: number, parts: HeaderP
 
   for (;;) {
     if (peek(bytes, at, until) !== QUOTE) return -1
-    const keyEnd = endOfText(bytes, at + 1, until)
+    const keyFrom = at + 1
+    const keyEnd = endOfText(bytes, view, keyFrom, until)
     if (keyEnd === -1) return -1
     if (fields.count === countMax) return -2
-    fields.add(at + 1, keyEnd, textHasEscapes)
+    const keyUntil = textUntil
     at = skipSpace(bytes, keyEnd + 1, until)
     if (peek(bytes, at, until) !== COLON) return -1
 
     at = skipSpace(bytes, at + 1, until)
     const first = peek(bytes, at, until)
     if (first === QUOTE) {
-      const end = endOfText(bytes, at + 1, until)
+      const end = endOfText(bytes, view, at + 1, until)
       if (end === -1) return -1
-      fields.setValue(at + 1, end, textHasEscapes)
+      fields.add(keyFrom, keyUntil, at + 1, textUntil)
       at = end + 1
     } else {
-      const end = endOfValue(bytes, at, until)
+      const end = endOfValue(bytes, view, at, until)
       if (end === -1) return -1
-      if (first !== LETTER_N) fields.setValue(at, end, false)
+      if (first === LETTER_N) fields.addNull(keyFrom, keyUntil)
+      else fields.add(keyFrom, keyUntil, at, end)
       at = end
     }
 
@@ -150,23 +162,22 @@ function readFields(bytes: Uint8Array, at: number, until: number, parts: HeaderP
   }
 }
 
-function readRemark(bytes: Uint8Array, at: number, until: number, parts: HeaderParts): number {
+function readRemark(bytes: Uint8Array, view: DataView, at: number, until: number, parts: HeaderParts): number {
   if (peek(bytes, at, until) !== QUOTE) return endOfNull(bytes, at, until)
-  const end = endOfText(bytes, at + 1, until)
+  const end = endOfText(bytes, view, at + 1, until)
   if (end === -1) return -1
   parts.hasRemark = true
   parts.remarkFrom = at + 1
-  parts.remarkUntil = end
-  parts.remarkEscaped = textHasEscapes
+  parts.remarkUntil = textUntil
   return end + 1
 }
 
-function readLanguage(bytes: Uint8Array, at: number, until: number, parts: HeaderParts): number {
-  if (peek(bytes, at, until) !== QUOTE) return endOfValue(bytes, at, until)
-  const end = endOfText(bytes, at + 1, until)
+function readLanguage(bytes: Uint8Array, view: DataView, at: number, until: number, parts: HeaderParts): number {
+  if (peek(bytes, at, until) !== QUOTE) return endOfValue(bytes, view, at, until)
+  const end = endOfText(bytes, view, at + 1, until)
   if (end === -1) return -1
   parts.languageFrom = at + 1
-  parts.languageUntil = end
+  parts.languageUntil = textUntil
   return end + 1
 }
 
@@ -199,10 +210,10 @@ function endOfNull(bytes: Uint8Array, at: number, until: number): number {
 }
 
 /** Position after any value. Of a nested one only brackets and texts are looked at: nobody reads it. */
-function endOfValue(bytes: Uint8Array, at: number, until: number): number {
+function endOfValue(bytes: Uint8Array, view: DataView, at: number, until: number): number {
   const first = peek(bytes, at, until)
   if (first === QUOTE) {
-    const end = endOfText(bytes, at + 1, until)
+    const end = endOfText(bytes, view, at + 1, until)
     return end === -1 ? -1 : end + 1
   }
   if (first === BRACE_OPEN || first === BRACKET_OPEN) return endOfNested(bytes, at, until)
@@ -211,16 +222,16 @@ function endOfValue(bytes: Uint8Array, at: number, until: number): number {
   return at === from || !isWord(readText(bytes, from, at)) ? -1 : at
 }
 
+/** Looks only for where it ends, and leaves escapes as they are: the value counts as its text. */
 function endOfNested(bytes: Uint8Array, at: number, until: number): number {
   let depth = 0
-  while (at < until) {
+  let isInText = false
+  for (; at < until; at++) {
     const byte = bytes[at]!
-    if (byte === QUOTE) {
-      at = endOfText(bytes, at + 1, until)
-      if (at === -1) return -1
-    } else if (byte === BRACE_OPEN || byte === BRACKET_OPEN) depth++
+    if (byte === QUOTE) isInText = !isInText
+    else if (isInText) at += byte === BACKSLASH ? 1 : 0
+    else if (byte === BRACE_OPEN || byte === BRACKET_OPEN) depth++
     else if ((byte === BRACE_CLOSE || byte === BRACKET_CLOSE) && --depth === 0) return at + 1
-    at++
   }
   return -1
 }

@@ -10,7 +10,6 @@
  * Not here: what a frame looks like (frame-writer.ts); when the turn ends and what a peer that does not read comes to
  * (connection.ts).
  */
-import type { Socket } from 'node:net'
 import { KiB } from '../../base/index.ts'
 import type { BufferPool } from './buffer-pool.ts'
 
@@ -25,17 +24,24 @@ export interface OutgoingEvents {
   drained(): void
 }
 
+/** What is used of a socket. */
+export interface Sink {
+  /** Bytes that were written and have not been passed to the system. */
+  readonly writableLength: number
+  write(bytes: Buffer, written: (error?: Error | null) => void): unknown
+}
+
 export class Outgoing {
   bytes: Buffer = NO_BUFFER
   at = 0
   frameFrom = 0
-  readonly #socket: Socket
+  readonly #socket: Sink
   readonly #pool: BufferPool
   readonly #events: OutgoingEvents
   /** Buffers that the system has not taken yet, oldest first; undefined where it took one at once. */
   #underWay: (Buffer | undefined)[] = []
 
-  constructor(socket: Socket, pool: BufferPool, events: OutgoingEvents) {
+  constructor(socket: Sink, pool: BufferPool, events: OutgoingEvents) {
     this.#socket = socket
     this.#pool = pool
     this.#events = events

@@ -23,7 +23,6 @@ import type { FieldTable } from './field-table.ts'
 import { type HeaderFault, HeaderParts } from './header-parts.ts'
 import { InternTable } from './intern.ts'
 import { readJsonHeader } from './json-header.ts'
-import { unescapeInPlace } from './json-text.ts'
 import { languageOfBytes, languageOfCode } from './languages.ts'
 import type { RemotingLimits } from './limits.ts'
 import { INT32_MAX, INT32_MIN, INT64_LIMIT, integerIn } from './numerals.ts'
@@ -45,12 +44,15 @@ export function headerWordFault(length: number, word: number, limits: RemotingLi
 }
 const WORD_BYTES = FRAME_HEAD.sizeBytes - FRAME_HEAD.at.headerWord
 
+const NO_BYTES = new Uint8Array(0)
 const interned = new InternTable()
 
 export class ReceivedHeader implements RemotingHeader {
   readonly #parts = new HeaderParts()
   readonly #fields: FieldTable = this.#parts.fields
-  #bytes: Uint8Array = new Uint8Array(0)
+  #bytes: Uint8Array = NO_BYTES
+  /** Of the same bytes, for what goes by words. */
+  #view: DataView = new DataView(NO_BYTES.buffer)
   #bodyFrom = 0
   #bodyUntil = 0
   #body: Uint8Array | undefined
@@ -60,13 +62,17 @@ export class ReceivedHeader implements RemotingHeader {
     const word = int32At(bytes, from + FRAME_HEAD.at.headerWord)
     const headerFrom = from + FRAME_HEAD.sizeBytes
     const headerUntil = headerFrom + (word & HEADER_BYTES_MASK)
-    this.#bytes = bytes
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
     this.#parts.reset(bytes)
     this.#bodyFrom = headerUntil
     this.#bodyUntil = until
     this.#body = undefined
-    const readHeader = word >>> 24 === HEADER_JSON ? readJsonHeader : readBinaryHeader
-    return readHeader(bytes, headerFrom, headerUntil, this.#parts, fieldCountMax)
+    return word >>> 24 === HEADER_JSON
+      ? readJsonHeader(bytes, this.#view, headerFrom, headerUntil, this.#parts, fieldCountMax)
+      : readBinaryHeader(bytes, headerFrom, headerUntil, this.#parts, fieldCountMax)
   }
 
   get code(): number {
@@ -100,11 +106,8 @@ export class ReceivedHeader implements RemotingHeader {
   }
 
   get remark(): string | undefined {
-    const parts = this.#parts
-    if (!parts.hasRemark) return undefined
-    if (parts.remarkEscaped) parts.remarkUntil = unescapeInPlace(this.#bytes, parts.remarkFrom, parts.remarkUntil)
-    parts.remarkEscaped = false
-    return readText(this.#bytes, parts.remarkFrom, parts.remarkUntil)
+    const { hasRemark, remarkFrom, remarkUntil } = this.#parts
+    return hasRemark ? readText(this.#bytes, remarkFrom, remarkUntil) : undefined
   }
 
   get fieldCount(): number {
@@ -112,7 +115,7 @@ export class ReceivedHeader implements RemotingHeader {
   }
 
   get body(): Uint8Array {
-    this.#body ??= this.#view(this.#bodyFrom, this.#bodyUntil)
+    this.#body ??= this.#part(this.#bodyFrom, this.#bodyUntil)
     return this.#body
   }
 
@@ -188,20 +191,20 @@ export class ReceivedHeader implements RemotingHeader {
   }
 
   internedAt(index: number): string {
-    return interned.text(this.#bytes, this.#fields.valueFrom(index), this.#fields.valueUntil(index))
+    return interned.text(this.#bytes, this.#view, this.#fields.valueFrom(index), this.#fields.valueUntil(index))
   }
 
   intAt(index: number): number {
     const value = integerIn(this.#bytes, this.#fields.valueFrom(index), this.#fields.valueUntil(index))
     if (value >= INT32_MIN && value <= INT32_MAX) return value
-    throw this.#fields.invalid(index, 'an integer of 32 bits')
+    throw this.#invalid(index, 'an integer of 32 bits')
   }
 
   longAt(index: number): number {
     const value = integerIn(this.#bytes, this.#fields.valueFrom(index), this.#fields.valueUntil(index))
     // As numbers the largest integer of 64 bits and the limit above it are the same.
     if (value >= -INT64_LIMIT && value <= INT64_LIMIT) return value
-    throw this.#fields.invalid(index, 'an integer of 64 bits')
+    throw this.#invalid(index, 'an integer of 64 bits')
   }
 
   boolAt(index: number): boolean {
@@ -214,7 +217,14 @@ export class ReceivedHeader implements RemotingHeader {
   }
 
   bytesAt(index: number): Uint8Array {
-    return this.#view(this.#fields.valueFrom(index), this.#fields.valueUntil(index))
+    return this.#part(this.#fields.valueFrom(index), this.#fields.valueUntil(index))
+  }
+
+  #invalid(index: number, expected: string): VarveError {
+    const fields = this.#fields
+    const name = readText(this.#bytes, fields.keyFrom(index), fields.keyUntil(index))
+    const value = readText(this.#bytes, fields.valueFrom(index), fields.valueUntil(index))
+    return new VarveError('PARAMETER_INVALID', { field: name, value: value.slice(0, SHOWN_MAX), expected })
   }
 
   /** As `find`, but -1 for an empty value, too: no number and no flag is empty. */
@@ -224,14 +234,15 @@ export class ReceivedHeader implements RemotingHeader {
     return this.#fields.valueUntil(index) === this.#fields.valueFrom(index) ? -1 : index
   }
 
-  /** Not `subarray`: of a Buffer that is several times slower. */
-  #view(from: number, until: number): Uint8Array {
+  /** Not `subarray`, which takes longer. */
+  #part(from: number, until: number): Uint8Array {
     if (from === until) return NO_BYTES
     return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + from, until - from)
   }
 }
 
-const NO_BYTES = new Uint8Array(0)
+/** So much of a wrong value stands in the error. */
+const SHOWN_MAX = 64
 const TRUE = 'true'
 /** The bit that makes a letter a small one. */
 const LOWER_CASE = 0x20
