@@ -18,6 +18,9 @@ export type JavaJson = null | boolean | number | bigint | string | JavaJson[] | 
 /** Deeper than any file of the broker, and far from the end of the stack. */
 const DEPTH_MAX = 200
 
+/** A sign and the digits of 2^63. What is longer is no number of Java, and its digits could take for ever to read. */
+const LONG_DIGITS_MAX = 20
+
 /** @throws VarveError JSON_INVALID */
 export function parseJavaJson(text: string): JavaJson {
   const parser = new Parser(text)
@@ -43,6 +46,15 @@ function print(value: unknown, indent: string): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, member]) => `${inner}${JSON.stringify(key)}:${print(member, inner)}`)
   return members.length === 0 ? '{}' : `{\n${members.join(',\n')}\n${indent}}`
+}
+
+function compact(value: JavaJson): string {
+  if (typeof value === 'bigint') return value.toString()
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(compact).join(',')}]`
+  return `{${Object.entries(value)
+    .map(([key, member]) => `${JSON.stringify(key)}:${compact(member)}`)
+    .join(',')}}`
 }
 
 const REFERENCE = '$ref'
@@ -119,14 +131,15 @@ class Parser {
     this.#space()
     const first = this.#text[this.#at]
     if (first === '"' || first === "'") return this.#string()
-    if (first === '{') return JSON.stringify(this.#nested(() => this.#object()))
+    if (first === '{') return compact(this.#nested(() => this.#object()))
     return this.#match(/-?\d+|[A-Za-z_$][\w$]*/y) ?? this.#fail('a key expected')
   }
 
   /** Escapes and their faults are those of standard JSON. */
   #string(): string {
     const from = this.#at
-    const quoted = this.#match(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy) ?? this.#fail('the text does not end')
+    this.#at = this.#endOfString(from)
+    const quoted = this.#text.slice(from, this.#at)
     try {
       return JSON.parse(inDoubleQuotes(quoted)) as string // What stands in quotes can only be a string.
     } catch (cause) {
@@ -134,10 +147,27 @@ class Parser {
     }
   }
 
+  /** Not by a pattern: one that steps over escapes runs out of stack on a text of some megabytes. */
+  #endOfString(from: number): number {
+    const quote = this.#text[from] as string // The caller has seen it.
+    let at = from
+    do at = this.#text.indexOf(quote, at + 1)
+    while (at !== -1 && this.#isEscaped(at))
+    return at === -1 ? this.#fail('the text does not end') : at + 1
+  }
+
+  /** Whether an odd number of backslashes stands before `at`. */
+  #isEscaped(at: number): boolean {
+    let from = at
+    while (this.#text[from - 1] === '\\') from--
+    return (at - from) % 2 === 1
+  }
+
   #number(): number | bigint {
     const digits = this.#match(/-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y) ?? this.#fail('a value expected')
     const value = Number(digits)
-    return Number.isSafeInteger(value) || !/^-?\d+$/.test(digits) ? value : BigInt(digits)
+    const isLong = digits.length <= LONG_DIGITS_MAX && /^-?\d+$/.test(digits)
+    return isLong && !Number.isSafeInteger(value) ? BigInt(digits) : value
   }
 
   #word<T>(word: string, value: T): T {
@@ -176,7 +206,10 @@ class Parser {
 /** `'it\'s "so"'` as `"it's \"so\""`. */
 function inDoubleQuotes(quoted: string): string {
   if (quoted.startsWith('"')) return quoted
-  return `"${quoted.slice(1, -1).replace(/\\'|"/g, found => (found === '"' ? '\\"' : "'"))}"`
+  const inside = quoted
+    .slice(1, -1)
+    .replace(/\\.|"/gs, found => (found === '"' ? '\\"' : found === "\\'" ? "'" : found))
+  return `"${inside}"`
 }
 
 /** Puts the object itself in the place of `{"$ref":"$.path"}`. */

@@ -24,6 +24,23 @@ describe("Java's JSON", () => {
     expect(parseJavaJson(text)).toEqual(expected)
   })
 
+  test.each<[string, string, unknown]>([
+    ['a text of 16 MiB', `["${'a'.repeat(2 ** 24)}"]`, ['a'.repeat(2 ** 24)]],
+    ['16 MiB of white space', `[${' '.repeat(2 ** 24)}1]`, [1]],
+    ['a number of a million digits', `[${'9'.repeat(1_000_000)}]`, [Number.POSITIVE_INFINITY]],
+    ['a text of backslashes', `["${'\\\\'.repeat(1_000_000)}"]`, ['\\'.repeat(1_000_000)]]
+  ])('with %s is read in a moment, and not at the cost of the stack', (_, text, expected) => {
+    const parsed = parseJavaJson(text)
+    expect(JSON.stringify(parsed) === JSON.stringify(expected)).toBe(true)
+  })
+
+  test.each([
+    [`{'it\\'s "so"':'a\\"b\\\\'}`, { 'it\'s "so"': 'a"b\\' }],
+    ['{{"q" : 9007199254740993, "t":["x"]}:1}', { '{"q":9007199254740993,"t":["x"]}': 1 }]
+  ])('with quotes in quotes, and long numbers in keys, is read: %s', (text, expected) => {
+    expect(parseJavaJson(text)).toEqual(expected)
+  })
+
   test('has keys that an object has by itself as keys like any other', () => {
     const value = parseJavaJson('{"__proto__":{"a":1}}')
     expect(Object.keys(value as object)).toEqual(['__proto__'])

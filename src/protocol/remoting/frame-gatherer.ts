@@ -90,7 +90,7 @@ export class FrameGatherer {
   }
 
   get isWhole(): boolean {
-    return this.#frameBytes > 0 && this.#have === this.#frameBytes
+    return this.fault === undefined && this.#frameBytes > 0 && this.#have === this.#frameBytes
   }
 
   /** Until `until` bytes of the frame are there. */
