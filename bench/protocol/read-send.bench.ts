@@ -23,7 +23,7 @@ export const readSends: Benchmark = {
     return compare(readSends, options, {
       reference: () => parsing(anew()),
       candidate: () => scanning(anew()),
-      ratioMax: 0.75
+      ratioMax: 0.6
     })
   }
 }

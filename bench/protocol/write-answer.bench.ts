@@ -25,7 +25,7 @@ export const writeAnswers: Benchmark = {
     return compare(writeAnswers, options, {
       reference: () => stringifying(count),
       candidate: () => writing(count),
-      ratioMax: 0.6
+      ratioMax: 0.5
     })
   }
 }

@@ -54,6 +54,11 @@ describe('a header', () => {
     ['with no field', '{"extFields":{ }}', undefined],
     ['that is empty', ' { } ', undefined],
     ['with keys that nobody knows', '{"a":[{"b":"]}"},1],"extFields":{"x":{"y":[]},"topic":"T"},"z":-1.5e3}', 'T'],
+    [
+      'with keys that are nearly known',
+      '{"extFXelds":{"topic":"S"},"extFieldS":{"topic":"S"},"cod":"x","c":[]}',
+      undefined
+    ],
     ['with white space', '\n{ "extFields" :\t{ "topic" : "T" } , "code" : 1 }\r\n', 'T'],
     ['with a repeated field: the last counts', '{"extFields":{"topic":"S","topic":"T"}}', 'T'],
     ['with a repeated field whose last is null', '{"extFields":{"topic":"S","topic":null}}', undefined],

@@ -6,10 +6,18 @@
  */
 import { KiB, MiB } from '../../base/index.ts'
 
+export interface Room {
+  readonly bytes: Buffer
+  /** Of the same bytes, for what is written by words. */
+  readonly view: DataView
+}
+
+export const NO_ROOM: Room = roomFor(0)
+
 interface Shelf {
   readonly sizeBytes: number
   readonly countMax: number
-  readonly free: Buffer[]
+  readonly free: Room[]
 }
 
 const shelf = (sizeBytes: number, countMax: number): Shelf => ({ sizeBytes, countMax, free: [] })
@@ -22,18 +30,23 @@ export class BufferPool {
     shelf(4 * MiB, 2)
   ]
 
-  take(bytesMin: number): Buffer {
+  take(bytesMin: number): Room {
     for (const { sizeBytes, free } of this.#shelves) {
-      if (sizeBytes >= bytesMin) return free.pop() ?? Buffer.allocUnsafeSlow(sizeBytes)
+      if (sizeBytes >= bytesMin) return free.pop() ?? roomFor(sizeBytes)
     }
-    return Buffer.allocUnsafeSlow(bytesMin)
+    return roomFor(bytesMin)
   }
 
-  give(buffer: Buffer): void {
+  give(room: Room): void {
     for (const { sizeBytes, countMax, free } of this.#shelves) {
-      if (sizeBytes !== buffer.length) continue
-      if (free.length < countMax) free.push(buffer)
+      if (sizeBytes !== room.bytes.length) continue
+      if (free.length < countMax) free.push(room)
       return
     }
   }
+}
+
+function roomFor(sizeBytes: number): Room {
+  const bytes = Buffer.allocUnsafeSlow(sizeBytes)
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, sizeBytes) }
 }

@@ -66,8 +66,8 @@ export interface BodyRoom {
 }
 
 /**
- * Writes one frame into the output of its connection. From `begin` to one of the ends without a pause: nothing else may
- * be begun on any connection in between.
+ * Writes one frame into the output of its connection. From `begin` to one of the ends without a pause: what is begun
+ * before an end, on whichever connection, takes the place of a frame whose writer has failed.
  */
 export interface HeaderWriter {
   text(field: FieldName, value: string): this

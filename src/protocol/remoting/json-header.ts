@@ -10,6 +10,7 @@
  */
 import { encodeText, readText } from '../../layout/index.ts'
 import { isSame } from './field-table.ts'
+import { CODE, EXT_FIELDS, FLAG, headerKeyAt, LANGUAGE, LAST_INTEGER_KEY, OPAQUE, REMARK } from './header-keys.ts'
 import { type HeaderFault, type HeaderParts, MALFORMED, TOO_MANY_FIELDS } from './header-parts.ts'
 import { endOfText, textUntil } from './json-text.ts'
 
@@ -22,20 +23,15 @@ const COLON = 0x3a
 const BRACKET_OPEN = 0x5b
 const BACKSLASH = 0x5c
 const BRACKET_CLOSE = 0x5d
+const LETTER_A = 0x61
 const LETTER_N = 0x6e
+const LETTER_Z = 0x7a
 const BRACE_OPEN = 0x7b
 const BRACE_CLOSE = 0x7d
 const SPACE = 0x20
 /** Stands for the end of the header: no byte of JSON has this value. */
 const END = 0
 
-const CODE = encodeText('code')
-const FLAG = encodeText('flag')
-const OPAQUE = encodeText('opaque')
-const REMARK = encodeText('remark')
-const VERSION = encodeText('version')
-const LANGUAGE = encodeText('language')
-const EXT_FIELDS = encodeText('extFields')
 const NULL = encodeText('null')
 
 /** Fills `parts` from `bytes` in `[from, until)`. Undefined if the header can be read. */
@@ -57,10 +53,18 @@ export function readJsonHeader(
     const keyFrom = at + 1
     const keyEnd = endOfText(bytes, view, keyFrom, until)
     if (keyEnd === -1) return MALFORMED
-    const keyUntil = textUntil
+    const key = headerKeyAt(view, keyFrom, textUntil)
     at = skipSpace(bytes, keyEnd + 1, until)
     if (peek(bytes, at, until) !== COLON) return MALFORMED
-    at = readMember(bytes, view, keyFrom, keyUntil, skipSpace(bytes, at + 1, until), until, parts, fieldCountMax)
+    at = skipSpace(bytes, at + 1, until)
+
+    if (key <= LAST_INTEGER_KEY) {
+      at = readInteger(bytes, at, until)
+      takeInteger(parts, key, integer)
+    } else if (key === EXT_FIELDS) at = readFields(bytes, view, at, until, parts, fieldCountMax)
+    else if (key === LANGUAGE) at = readLanguage(bytes, view, at, until, parts)
+    else if (key === REMARK) at = readRemark(bytes, view, at, until, parts)
+    else at = endOfValue(bytes, view, at, until)
     if (at < 0) return at === -1 ? MALFORMED : TOO_MANY_FIELDS
 
     at = skipSpace(bytes, at, until)
@@ -71,51 +75,14 @@ export function readJsonHeader(
   }
 }
 
-/** Position after the value, -1 if it is malformed, -2 for too many fields. */
-function readMember(
-  bytes: Uint8Array,
-  view: DataView,
-  keyFrom: number,
-  keyUntil: number,
-  at: number,
-  until: number,
-  parts: HeaderParts,
-  fieldCountMax: number
-): number {
-  switch (keyUntil - keyFrom) {
-    case CODE.length: // And of `flag`.
-      if (isSame(bytes, keyFrom, CODE)) {
-        at = readInteger(bytes, at, until)
-        parts.code = integer
-        return at
-      }
-      if (!isSame(bytes, keyFrom, FLAG)) break
-      at = readInteger(bytes, at, until)
-      parts.flag = integer | 0
-      return at
-    case OPAQUE.length: // And of `remark`.
-      if (isSame(bytes, keyFrom, OPAQUE)) {
-        at = readInteger(bytes, at, until)
-        parts.opaque = integer
-        return at
-      }
-      if (isSame(bytes, keyFrom, REMARK)) return readRemark(bytes, view, at, until, parts)
-      break
-    case VERSION.length:
-      if (!isSame(bytes, keyFrom, VERSION)) break
-      at = readInteger(bytes, at, until)
-      parts.version = integer
-      return at
-    case LANGUAGE.length:
-      if (isSame(bytes, keyFrom, LANGUAGE)) return readLanguage(bytes, view, at, until, parts)
-      break
-    case EXT_FIELDS.length:
-      if (isSame(bytes, keyFrom, EXT_FIELDS)) return readFields(bytes, view, at, until, parts, fieldCountMax)
-      break
-  }
-  return endOfValue(bytes, view, at, until)
+function takeInteger(parts: HeaderParts, key: number, value: number): void {
+  if (key === CODE) parts.code = value
+  else if (key === OPAQUE) parts.opaque = value
+  else if (key === FLAG) parts.flag = value | 0
+  else parts.version = value
 }
 
+/** Position after the value, -1 if it is malformed, -2 for too many fields. */
 function readFields(
   bytes: Uint8Array,
   view: DataView,
@@ -131,15 +98,19 @@ function readFields(
 
   for (;;) {
     if (peek(bytes, at, until) !== QUOTE) return -1
-    const keyFrom = at + 1
-    const keyEnd = endOfText(bytes, view, keyFrom, until)
-    if (keyEnd === -1) return -1
     if (fields.count === countMax) return -2
-    const keyUntil = textUntil
-    at = skipSpace(bytes, keyEnd + 1, until)
-    if (peek(bytes, at, until) !== COLON) return -1
+    const keyFrom = at + 1
+    let keyUntil = keyFrom + 1
+    if (isOneLetterKey(bytes, view, at, until)) at += ONE_LETTER_KEY_BYTES
+    else {
+      const keyEnd = endOfText(bytes, view, keyFrom, until)
+      if (keyEnd === -1) return -1
+      keyUntil = textUntil
+      at = skipSpace(bytes, keyEnd + 1, until)
+      if (peek(bytes, at, until) !== COLON) return -1
+      at = skipSpace(bytes, at + 1, until)
+    }
 
-    at = skipSpace(bytes, at + 1, until)
     const first = peek(bytes, at, until)
     if (first === QUOTE) {
       const end = endOfText(bytes, view, at + 1, until)
@@ -161,6 +132,15 @@ function readFields(
     at = skipSpace(bytes, at + 1, until)
   }
 }
+
+/** Whether `"a":` stands at `at`, with any small letter: what most fields of most requests begin with. */
+function isOneLetterKey(bytes: Uint8Array, view: DataView, at: number, until: number): boolean {
+  if (at + ONE_LETTER_KEY_BYTES + 1 > until) return false
+  const letter = bytes[at + 1]!
+  return letter >= LETTER_A && letter <= LETTER_Z && view.getUint16(at + 2) === QUOTE_COLON
+}
+const ONE_LETTER_KEY_BYTES = 4
+const QUOTE_COLON = (QUOTE << 8) | COLON
 
 function readRemark(bytes: Uint8Array, view: DataView, at: number, until: number, parts: HeaderParts): number {
   if (peek(bytes, at, until) !== QUOTE) return endOfNull(bytes, at, until)

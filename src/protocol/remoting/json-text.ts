@@ -83,9 +83,15 @@ function endOfEscapedText(bytes: Uint8Array, view: DataView, at: number, until: 
       textUntil = to
       return at
     }
-    at = endOfEscape(bytes, at, until)
-    if (at === -1) return -1
-    to = writeCodePoint(bytes, to, codePoint)
+    const separator = asciiEscape(bytes, view, at, until)
+    if (separator !== -1) {
+      bytes[to++] = separator
+      at += ASCII_ESCAPE_BYTES
+    } else {
+      at = endOfEscape(bytes, at, until)
+      if (at === -1) return -1
+      to = writeCodePoint(bytes, to, codePoint)
+    }
 
     const next = nextMark(bytes, view, at, until)
     to = move(bytes, view, at, next, to)
@@ -93,6 +99,16 @@ function endOfEscapedText(bytes: Uint8Array, view: DataView, at: number, until: 
   }
   return -1
 }
+
+/** The character that `\u00..` at `at` stands for, as all separators of properties are written; -1 if there is another. */
+function asciiEscape(bytes: Uint8Array, view: DataView, at: number, until: number): number {
+  if (at + ASCII_ESCAPE_BYTES > until || view.getInt32(at) !== ASCII_ESCAPE) return -1
+  const code = HEX[bytes[at + 4]!]! * 16 + HEX[bytes[at + 5]!]! // Above every character if one of them is no digit.
+  return code < ASCII_LIMIT ? code : -1
+}
+const ASCII_ESCAPE = 0x5c75_3030 // Backslash, u, 0, 0.
+const ASCII_ESCAPE_BYTES = 6
+const ASCII_LIMIT = 0x80
 
 /** Moves the bytes in `[from, until)` to `to`, which is before them. Returns the position after them. */
 function move(bytes: Uint8Array, view: DataView, from: number, until: number, to: number): number {

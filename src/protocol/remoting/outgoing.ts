@@ -11,9 +11,8 @@
  * (connection.ts).
  */
 import { KiB } from '../../base/index.ts'
-import type { BufferPool } from './buffer-pool.ts'
+import { type BufferPool, NO_ROOM, type Room } from './buffer-pool.ts'
 
-const NO_BUFFER = Buffer.alloc(0)
 /** A frame that does not fit behind others takes at least so much, so that those that follow it fit as well. */
 const BUFFER_BYTES_NEXT = 64 * KiB
 
@@ -32,14 +31,14 @@ export interface Sink {
 }
 
 export class Outgoing {
-  bytes: Buffer = NO_BUFFER
+  room = NO_ROOM
   at = 0
   frameFrom = 0
   readonly #socket: Sink
   readonly #pool: BufferPool
   readonly #events: OutgoingEvents
   /** Buffers that the system has not taken yet, oldest first; undefined where it took one at once. */
-  #underWay: (Buffer | undefined)[] = []
+  #underWay: (Room | undefined)[] = []
 
   constructor(socket: Sink, pool: BufferPool, events: OutgoingEvents) {
     this.#socket = socket
@@ -54,16 +53,16 @@ export class Outgoing {
 
   /** Makes room for `bytes` more from `at`. The frame being written may move to another buffer. */
   ensure(bytes: number): void {
-    if (this.at + bytes > this.bytes.length) this.#move(bytes)
+    if (this.at + bytes > this.room.bytes.length) this.#move(bytes)
   }
 
   /** Hands all whole frames to the socket. */
   flush(): void {
-    const { bytes, frameFrom } = this
+    const { room, frameFrom } = this
     if (frameFrom === 0) return
-    this.bytes = NO_BUFFER
+    this.room = NO_ROOM
     this.at = this.frameFrom = 0
-    this.#send(bytes, frameFrom)
+    this.#send(room, frameFrom)
   }
 
   /**
@@ -73,39 +72,39 @@ export class Outgoing {
   discard(): void {
     this.#underWay = []
     if (this.at > this.frameFrom) return
-    if (this.bytes !== NO_BUFFER) this.#pool.give(this.bytes)
-    this.bytes = NO_BUFFER
+    if (this.room !== NO_ROOM) this.#pool.give(this.room)
+    this.room = NO_ROOM
     this.at = this.frameFrom = 0
   }
 
   #move(bytes: number): void {
-    const { bytes: old, at, frameFrom } = this
+    const { room: old, at, frameFrom } = this
     const begun = at - frameFrom
-    const next = this.#pool.take(old === NO_BUFFER ? bytes : Math.max(begun + bytes, BUFFER_BYTES_NEXT))
-    const isRoomy = next.length >= at + bytes
+    const next = this.#pool.take(Math.max(begun + bytes, old === NO_ROOM ? 0 : BUFFER_BYTES_NEXT))
+    const isRoomy = next.bytes.length >= at + bytes
     // Whole frames move along while they are few; else they leave now, so that nothing is copied twice.
     const from = isRoomy ? 0 : frameFrom
-    next.set(old.subarray(from, at))
-    this.bytes = next
+    next.bytes.set(old.bytes.subarray(from, at))
+    this.room = next
     this.at = at - from
     this.frameFrom = frameFrom - from
     if (from > 0) this.#send(old, from)
-    else if (old !== NO_BUFFER) this.#pool.give(old)
+    else if (old !== NO_ROOM) this.#pool.give(old)
   }
 
-  #send(buffer: Buffer, until: number): void {
+  #send(room: Room, until: number): void {
     const socket = this.#socket
-    socket.write(until === buffer.length ? buffer : buffer.subarray(0, until), this.#written)
+    socket.write(room.bytes.subarray(0, until), this.#written)
     const isTaken = socket.writableLength === 0
-    if (isTaken) this.#pool.give(buffer)
-    this.#underWay.push(isTaken ? undefined : buffer)
+    if (isTaken) this.#pool.give(room)
+    this.#underWay.push(isTaken ? undefined : room)
     this.#events.sent(until)
   }
 
   readonly #written = (error?: Error | null): void => {
-    const buffer = this.#underWay.shift()
-    if (buffer === undefined || error) return
-    this.#pool.give(buffer)
+    const room = this.#underWay.shift()
+    if (room === undefined || error) return
+    this.#pool.give(room)
     this.#events.drained()
   }
 }

@@ -53,6 +53,9 @@ export class ReceivedHeader implements RemotingHeader {
   #bytes: Uint8Array = NO_BYTES
   /** Of the same bytes, for what goes by words. */
   #view: DataView = new DataView(NO_BYTES.buffer)
+  /** Where they lie: each view of a part would ask for it again. */
+  #buffer: ArrayBufferLike = NO_BYTES.buffer
+  #bytesFrom = 0
   #bodyFrom = 0
   #bodyUntil = 0
   #body: Uint8Array | undefined
@@ -65,6 +68,8 @@ export class ReceivedHeader implements RemotingHeader {
     if (bytes !== this.#bytes) {
       this.#bytes = bytes
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+      this.#buffer = bytes.buffer
+      this.#bytesFrom = bytes.byteOffset
     }
     this.#parts.reset(bytes)
     this.#bodyFrom = headerUntil
@@ -237,7 +242,7 @@ export class ReceivedHeader implements RemotingHeader {
   /** Not `subarray`, which takes longer. */
   #part(from: number, until: number): Uint8Array {
     if (from === until) return NO_BYTES
-    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset + from, until - from)
+    return new Uint8Array(this.#buffer, this.#bytesFrom + from, until - from)
   }
 }
 
