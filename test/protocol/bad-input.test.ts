@@ -202,6 +202,25 @@ describe('a peer that never reads', () => {
     expect(await peer.answers(200)).toHaveLength(200) // Nothing is lost once it does read.
   })
 
+  test('and asks for much with few bytes is answered as it reads', async () => {
+    await place[Symbol.asyncDispose]()
+    place = await listening({
+      limits: { outputPauseBytes: MiB, outputBytesMax: 8 * MiB },
+      onRequest: ({ opaque }, connection) => connection.begin(opaque, 0).endWith(Buffer.alloc(MiB))
+    })
+    const peer = await place.raw()
+    peer.socket.pause()
+    peer.send(Buffer.concat(Array.from({ length: 64 }, (_, opaque) => jsonFrame({ opaque }))))
+    await settled()
+    expect(place.listener.counters.requests).toBeLessThan(32) // Of 64 that came in one piece.
+    expect(place.listener.connectionCount).toBe(1)
+
+    peer.socket.resume()
+    expect((await peer.answers(64)).map(({ opaque }) => opaque)).toEqual(
+      Array.from({ length: 64 }, (_, opaque) => opaque)
+    )
+  })
+
   test('is closed when answers that it asked for before exceed the limit', async () => {
     const answers: (() => void)[] = []
     await place[Symbol.asyncDispose]()

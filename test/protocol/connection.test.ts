@@ -123,6 +123,26 @@ describe('a connection', () => {
     )
   })
 
+  test('that waits for a slow peer keeps what it has to send apart from what others are sent meanwhile', async () => {
+    place = await listening()
+    const slow = await place.raw()
+    slow.socket.pause()
+    const slowBody = 'slow'.repeat(900_000)
+    const opaques = [1, 2, 3, 4, 5, 6] // More than the system holds for a socket.
+    for (const opaque of opaques) slow.send(jsonFrame({ opaque }, slowBody))
+    const quick = await place.raw()
+    for (let opaque = 0; opaque < 10; opaque++) {
+      quick.send(jsonFrame({ opaque }, 'quick'.repeat(700_000)))
+      await quick.answers(1)
+    }
+    expect(place.listener.counters.requests).toBeLessThan(opaques.length + 10) // The slow one is waited for.
+    slow.socket.resume()
+    const answers = await slow.answers(opaques.length)
+    expect(answers.map(({ opaque, body }) => [opaque, body === slowBody])).toEqual(
+      opaques.map(opaque => [opaque, true])
+    )
+  })
+
   test('knows its two ends', async () => {
     const connected: RemotingConnection[] = []
     place = await listening({ onConnected: connection => connected.push(connection) })
@@ -153,9 +173,10 @@ describe('a request to the peer', () => {
       }
     })
     await expectServed(peer)
-    const answer = await connected[0]!.call(220, { says: 'hello', no: undefined, many: 3 }, { timeoutMs: 1000 })
+    const says = 'hello "you"\\\u0001'
+    const answer = await connected[0]!.call(220, { says, no: undefined, many: 3 }, { timeoutMs: 1000 })
     await expectServed(peer) // The answer owns its bytes: nothing that comes later changes it.
-    expect(answer.text(field('said'))).toBe('hello')
+    expect(answer.text(field('said'))).toBe(says)
   })
 
   test('without a handler is answered as not supported, unless it is oneway', async () => {

@@ -37,7 +37,8 @@ export class ConnectionSet {
   readonly clock: Clock
   readonly onRequest: RequestHandler
   readonly pool = new BufferPool()
-  readonly received = new ReceivedHeader()
+  /** Read anew for each frame. */
+  received = new ReceivedHeader()
   readonly writer = new FrameWriter()
   /** To be changed by `add` and `remove` alone. */
   readonly connections = new Set<SweptConnection>()
@@ -71,6 +72,13 @@ export class ConnectionSet {
     this.connections.delete(connection)
     if (this.connections.size > 0) return
     for (const emptied of this.#emptied.splice(0)) emptied()
+  }
+
+  /** What has just been read, for good. Nobody else touches its bytes: each piece of input is made for its one use. */
+  keepReceived(): ReceivedHeader {
+    const kept = this.received
+    this.received = new ReceivedHeader()
+    return kept
   }
 
   /** Resolves once the last event of the last connection has passed. */

@@ -18,7 +18,6 @@ import type { CallOptions, FieldValues, HeaderWriter, RemotingAnswer } from './c
 import type { ConnectionSet, SweptConnection } from './connection-set.ts'
 import { FrameGatherer } from './frame-gatherer.ts'
 import { Outgoing } from './outgoing.ts'
-import { ReceivedHeader } from './received-header.ts'
 
 let connectionCount = 0
 
@@ -157,19 +156,14 @@ export class SocketConnection implements SweptConnection {
     const { received, counters, onRequest, limits } = this.#set
     const fault = received.read(bytes, from, until, limits.fieldCountMax)
     if (fault !== undefined) return this.#reject(fault)
-    if (received.isResponse) return this.#takeAnswer(received.opaque, bytes, from, until)
+    if (received.isResponse) return this.#takeAnswer(received.opaque)
     counters.requests++
     onRequest(received, this)
   }
 
   /** An answer that nobody waits for is dropped: it came too late, or to a request that wants none. */
-  #takeAnswer(opaque: number, bytes: Buffer, from: number, until: number): void {
-    const calls = this.#calls
-    if (calls === undefined || !calls.isWaiting(opaque)) return
-    const own = Buffer.from(bytes.subarray(from, until))
-    const answer = new ReceivedHeader()
-    answer.read(own, 0, own.length, this.#set.limits.fieldCountMax)
-    calls.answered(opaque, answer)
+  #takeAnswer(opaque: number): void {
+    if (this.#calls?.isWaiting(opaque)) this.#calls.answered(opaque, this.#set.keepReceived())
   }
 
   #open(code: number, flag: number, opaque: number, remark: string | undefined): HeaderWriter {
