@@ -42,7 +42,7 @@ export interface RemotingHeader {
   long(field: FieldName, otherwise?: number): number
   /** `true` in any case of letters; everything else, and absence, is false. */
   bool(field: FieldName): boolean
-  /** UTF-8 without escapes. A view of the received bytes, or of `scratch` if escapes had to be undone. */
+  /** UTF-8 without escapes, as a view of the received bytes. */
   bytesOf(field: FieldName): Uint8Array | undefined
   /** @throws VarveError PARAMETER_INVALID if absent or empty */
   requiredText(field: FieldName): string
