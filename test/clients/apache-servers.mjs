@@ -6,12 +6,13 @@
  *
  * Not here: what is asked of them (scenarios/, bench/broker).
  */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { startChild } from './children.mjs'
 
 export const APACHE_VERSION = '5.5.0'
 export const CLUSTER = 'DefaultCluster'
@@ -124,7 +125,8 @@ export async function startApacheBroker(options) {
 function startServer(what, args, home) {
   const out = join(home, `${what.replace(' ', '-')}.out`)
   writeFileSync(out, '')
-  const child = spawn('java', args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: home })
+  const child = startChild('java', args, { cwd: home })
+  child.stdin.end()
   const keep = text => writeFileSync(out, text, { flag: 'a' })
   child.stdout.on('data', keep)
   child.stderr.on('data', keep)

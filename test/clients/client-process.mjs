@@ -2,8 +2,8 @@
  * A client of RocketMQ in a process of its own: commands go in, answers and the journal come out, as JSON lines. Which
  * client it is and in which language does not matter here.
  */
-import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import { startChild } from './children.mjs'
 
 /** So much of what it says on stderr is kept for the error message. */
 const STDERR_CHARACTERS_MAX = 4000
@@ -18,13 +18,13 @@ export class ClientProcess {
   #callCount = 0
   #watchers = new Set()
   #defaults
-  /** Everything it did, in order. */
+  /** Everything it did, in order, each with the time at which it was heard of. */
   journal = []
 
   /** @param {{ command: string, args: readonly string[], env?: object, cwd?: string, defaults?: object }} start `defaults` are in each command */
   constructor({ command, args, env = {}, cwd, defaults = {} }) {
     this.#defaults = defaults
-    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd, env: { ...process.env, ...env } })
+    this.#child = startChild(command, args, { cwd, env })
     this.#child.stderr.setEncoding('utf8').on('data', text => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_CHARACTERS_MAX)
     })
@@ -83,7 +83,7 @@ export class ClientProcess {
     if (!text.startsWith('{')) return
     const line = JSON.parse(text)
     if (line.call === undefined) {
-      this.journal.push(line)
+      this.journal.push({ ...line, atMs: performance.now() })
       for (const look of this.#watchers) look()
       return
     }

@@ -64,6 +64,7 @@ final class Producers {
             default:
                 for (int id = from; id < from + count; id++) {
                     sendOne(call, mode, id);
+                    Thread.sleep(call.number("everyMs", 0));
                 }
         }
         return null;

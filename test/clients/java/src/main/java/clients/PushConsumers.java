@@ -11,6 +11,8 @@ import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 
 /** Consumers that are handed their messages, and write down each. */
 final class PushConsumers {
+    private static final int THREADS = 4;
+
     private final Journal journal;
     private final Commands owner;
 
@@ -27,8 +29,8 @@ final class PushConsumers {
         String by = call.text("as");
         DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(call.text("group"));
         owner.configure(consumer, call, consumer::shutdown);
-        consumer.setConsumeThreadMin(2);
-        consumer.setConsumeThreadMax(4);
+        consumer.setConsumeThreadMin(call.number("threads", THREADS));
+        consumer.setConsumeThreadMax(call.number("threads", THREADS));
         consumer.setConsumeFromWhere(ConsumeFromWhere.valueOf(call.text("from", "CONSUME_FROM_FIRST_OFFSET")));
         if (call.has("timestamp")) {
             consumer.setConsumeTimestamp(call.text("timestamp"));
