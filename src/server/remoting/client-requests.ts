@@ -11,10 +11,10 @@ import {
   SQL_EXPRESSION,
   TAG_EXPRESSION
 } from '../../broker/index.ts'
-import { field, parseWire, printWire, REQUEST, RESPONSE } from '../../protocol/index.ts'
+import { field, printWire, REQUEST, RESPONSE } from '../../protocol/index.ts'
 import type { BrokerWorld } from './broker-world.ts'
 import type { Handlers } from './dispatch.ts'
-import { bodyOf } from './request-body.ts'
+import { bodyOf, jsonOf } from './request-body.ts'
 
 const F = {
   clientId: field('clientID'),
@@ -35,7 +35,7 @@ export function clientRequests({ broker }: BrokerWorld): Handlers {
         const { opaque, language, version, isOneway } = request
         const { isSubscriptionChanged } = clients.heartbeat(
           session,
-          readHeartbeat(parseWire(request.body), { language, version })
+          readHeartbeat(jsonOf(request), { language, version })
         )
         if (isOneway) return
         session.connection
