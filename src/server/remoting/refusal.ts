@@ -56,7 +56,10 @@ export function refusalOf(error: unknown): Refusal {
   return { responseCode: RESPONSE.SYSTEM_ERROR, remark: 'the broker failed; its log says how', isOurs: true }
 }
 
-/** What the catalogue says and the details: `TOPIC_UNKNOWN: the topic does not exist here {"topic":"T"}`. */
-function remarkOf({ message }: VarveError): string {
-  return message
+/**
+ * What the catalogue says and the details: `TOPIC_UNKNOWN: the topic does not exist here {"topic":"T"}`. Words in brackets by
+ * which people find flow control in the logs of their producers come first, as RocketMQ has them.
+ */
+function remarkOf({ message, details: { reason } }: VarveError): string {
+  return typeof reason === 'string' && reason.startsWith('[') ? `${reason}; ${message}` : message
 }
