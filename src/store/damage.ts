@@ -9,7 +9,8 @@ import { crc32 } from 'node:zlib'
 import { encodeText } from '../layout/index.ts'
 import type { Files } from './files.ts'
 import { sidecarDirectory } from './paths.ts'
-import { isPosition, makeSidecarDirectory, readFile, replaceFile } from './sidecar-files.ts'
+import { replaceFile } from './replace-file.ts'
+import { isPosition, makeSidecarDirectory, readFile } from './sidecar-files.ts'
 import type { DamagedRange } from './store-api.ts'
 
 export function readDamage(files: Files, directory: string): DamagedRange[] {

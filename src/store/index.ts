@@ -23,7 +23,7 @@ export { openStoreWith, type StoreSurroundings } from './open-store.ts'
 export { Progress, type Role, SLOT } from './progress.ts'
 export { openRealFiles } from './real-files.ts'
 export { applyRepair, planRepair, type RepairStep, type RepairWorld, rebuildDerived } from './repair.ts'
-export { BACKUP_SUFFIX, replaceFile } from './replace-file.ts'
+export { BACKUP_SUFFIX, replaceWithBackup } from './replace-file.ts'
 export { readDamage, readQueueTable, readSeals } from './sidecar.ts'
 export type {
   DamagedRange,

@@ -9,7 +9,7 @@ import { MiB, unreachable } from '../base/index.ts'
 import type { Files } from './files.ts'
 import { type IndexRequest, indexLog } from './index-log.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
-import { replaceFile } from './replace-file.ts'
+import { replaceWithBackup } from './replace-file.ts'
 import { hashSegment, Seals, saveQueueTable } from './sidecar.ts'
 import { performVerifyTask, type VerifyResult, type VerifyTask } from './verify.ts'
 import type { ColdRange, FetchedRange } from './warmth.ts'
@@ -79,7 +79,7 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
     case 'discard':
       return discard(files, job.path)
     case 'replace':
-      return replaceFile(files, job.path, job.content) as undefined
+      return replaceWithBackup(files, job.path, job.content) as undefined
     default:
       return unreachable(job)
   }

@@ -9,15 +9,8 @@ import { assert } from '../base/index.ts'
 import { encodeText, QUEUE_TABLE, QUEUE_TABLE_MAGIC, QUEUE_TABLE_ROW, QUEUE_TABLE_TOPIC } from '../layout/index.ts'
 import type { Files } from './files.ts'
 import { consumeQueueDirectory, indexDirectory, sidecarDirectory } from './paths.ts'
-import {
-  decodeBlock,
-  encodeBlock,
-  isPosition,
-  makeSidecarDirectory,
-  PayloadReader,
-  readFile,
-  replaceFile
-} from './sidecar-files.ts'
+import { replaceFile } from './replace-file.ts'
+import { decodeBlock, encodeBlock, isPosition, makeSidecarDirectory, PayloadReader, readFile } from './sidecar-files.ts'
 
 export interface QueueRow {
   readonly topic: string

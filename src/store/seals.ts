@@ -10,7 +10,8 @@ import { MiB, openHash } from '../base/index.ts'
 import { SEAL } from '../layout/index.ts'
 import type { Files, OpenFile } from './files.ts'
 import { segmentPath, sidecarDirectory } from './paths.ts'
-import { isPosition, makeSidecarDirectory, readFile, replaceFile } from './sidecar-files.ts'
+import { replaceFile } from './replace-file.ts'
+import { isPosition, makeSidecarDirectory, readFile } from './sidecar-files.ts'
 
 const HASH_BYTES = 1 * MiB
 

@@ -1,10 +1,11 @@
 /**
- * What the files below varve/ have in common: a block with magic, version and checksum, and replacing a file whole.
+ * What the files below varve/ have in common: a block with magic, version and checksum.
  *
  * A block that is torn, rotten or of another kind does not exist. One that is whole but of a newer version is an error:
  * who goes on without it would undo what a newer Varve knows.
+ *
+ * Not here: replacing a file whole (replace-file.ts).
  */
-import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { VarveError } from '../base/index.ts'
 import { SIDECAR_HEAD, SIDECAR_VERSION } from '../layout/index.ts'
@@ -51,24 +52,6 @@ export function readFile(files: Files, path: string): Uint8Array | undefined {
   } finally {
     file.close()
   }
-}
-
-/** Durable when it returns, and whatever happens the file has its old bytes or the new ones. */
-export function replaceFile(files: Files, path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.new`
-  files.remove(temporary)
-  const file = files.open(temporary, 'create')
-  try {
-    file.write(bytes, 0)
-    file.syncAll()
-  } catch (error) {
-    files.remove(temporary)
-    throw error
-  } finally {
-    file.close()
-  }
-  files.rename(temporary, path)
-  files.syncDirectory(dirname(path))
 }
 
 /** `directory` is the root of the store. */
