@@ -7,16 +7,17 @@
  * the thread that serves clients must not wait for the disk.
  *
  * Invariants:
- * - a crash at any call leaves the old content or the new one (store: replaceFile)
+ * - a crash at any call leaves the old content or the new one (store: replaceWithBackup)
  * - `saved` resolves only after a save that printed the table after the change
  * - a failed save fails those who wait for it, and the change stays unsaved: the next save writes all of it to a new
  *   file, so that nothing rests on pages that the system may have dropped
  *
  * Not here: what the files hold (topics.ts, groups.ts, offsets.ts).
  */
+import { dirname } from 'node:path'
 import { VarveError } from '../base/index.ts'
 import { type JavaJson, parseJavaJson } from '../layout/index.ts'
-import { BACKUP_SUFFIX, type Files, replaceFile } from '../store/index.ts'
+import { BACKUP_SUFFIX, type Files, replaceWithBackup } from '../store/index.ts'
 
 /** Replaces a file durably; its old content stays as `.bak`. */
 export type SaveFile = (path: string, content: Uint8Array) => Promise<void>
@@ -25,7 +26,7 @@ export type SaveFile = (path: string, content: Uint8Array) => Promise<void>
 export const saveHere =
   (files: Files): SaveFile =>
   async (path, content) =>
-    replaceFile(files, path, content)
+    replaceWithBackup(files, path, content)
 
 const DAMAGED_SUFFIX = '.damaged'
 
@@ -37,18 +38,25 @@ export interface ConfigContent {
 /**
  * What the file holds; of a missing, empty or unreadable file, what its backup holds; undefined if there is neither. An
  * unreadable file is put aside as `.damaged`, so that the next save cannot make it the backup.
+ *
+ * What was found is made durable: a process that was killed may have left names that only the system knows, and what the
+ * broker has acted upon must not be lost to a later power cut.
  * @throws VarveError CONFIG_FILE_DAMAGED when what is there can be read from neither
  */
 export function readConfigFile(files: Files, path: string): ConfigContent | undefined {
   const backup = path + BACKUP_SUFFIX
   const found = parsed(files, path)
-  if (found !== undefined && 'json' in found) return { json: found.json, source: 'file' }
+  if (found !== undefined && 'json' in found) {
+    files.syncDirectory(dirname(path))
+    return { json: found.json, source: 'file' }
+  }
   const older = parsed(files, backup)
   const error = older !== undefined && 'error' in older ? older.error : older === undefined ? found?.error : undefined
   if (error !== undefined)
     throw new VarveError('CONFIG_FILE_DAMAGED', { path, backup }, { cause: found?.error ?? error })
   if (older === undefined || 'error' in older) return undefined
   if (found !== undefined) files.rename(path, path + DAMAGED_SUFFIX)
+  files.syncDirectory(dirname(path))
   return { json: older.json, source: 'backup' }
 }
 
@@ -56,11 +64,13 @@ export function readConfigFile(files: Files, path: string): ConfigContent | unde
 function parsed(files: Files, path: string): { json: JavaJson } | { error: VarveError } | undefined {
   const facts = files.find(path)
   if (facts === undefined || facts.sizeBytes === 0) return undefined
-  const file = files.open(path, 'read')
+  const file = files.open(path, 'write') // Only to sync it.
   try {
     const bytes = new Uint8Array(file.sizeBytes())
     const text = new TextDecoder().decode(bytes.subarray(0, file.read(bytes, 0)))
-    return { json: parseJavaJson(text) }
+    const json = parseJavaJson(text)
+    file.syncAll()
+    return { json }
   } catch (error) {
     if (error instanceof VarveError && error.code === 'JSON_INVALID') return { error }
     throw error
