@@ -67,8 +67,8 @@ export const catalogue = {
     hint: 'use another topic; messages come into this one by the broker alone',
     retryable: false
   },
-  TOPIC_ATTRIBUTE_INVALID: {
-    says: 'a topic cannot have this attribute, or not with this value, or not any more',
+  ATTRIBUTE_INVALID: {
+    says: 'a topic or group cannot have this attribute, or not with this value, or not any more',
     hint: 'write `+name=value` to set and `-name` to remove; `queue.type` and `cleanup.policy` are set at creation only',
     retryable: false
   },

@@ -7,6 +7,7 @@
 import { join } from 'node:path'
 import { type Clock, type Log, VarveError } from '../base/index.ts'
 import { type JavaJson, printJavaJson } from '../layout/index.ts'
+import { attributeChange, changeAttributes, GROUP_ATTRIBUTES } from './attributes.ts'
 import { ConfigFile, readConfigFile } from './config-file.ts'
 import type { BrokerConfig } from './config-keys.ts'
 import { type DataVersion, firstVersion, nextVersion, readVersion } from './data-version.ts'
@@ -112,17 +113,21 @@ export class GroupTable {
     return SYSTEM_GROUPS.includes(name) || name.startsWith(SYSTEM_GROUP_PREFIX)
   }
 
-  /** What an administrator says: creates the group or sets it up anew. @throws VarveError GROUP_NAME_INVALID */
+  /**
+   * What an administrator says: creates the group or sets it up anew. Its `attributes` are changes, as requests carry
+   * them: each name with a sign before it (attributes.ts).
+   * @throws VarveError GROUP_NAME_INVALID, ATTRIBUTE_INVALID
+   */
   update(config: GroupConfig): void {
-    checkGroup(config.name)
-    if (this.#table.find(config.name) === undefined) this.#add(config)
-    else this.#put(config)
+    this.updateAll([config])
   }
 
-  /** All or none of them. @throws VarveError GROUP_NAME_INVALID */
+  /** All or none of them. @throws VarveError as `update` */
   updateAll(configs: readonly GroupConfig[]): void {
-    for (const { name } of configs) checkGroup(name)
-    for (const config of configs) this.update(config)
+    for (const group of configs.map(config => this.#checkedUpdate(config))) {
+      if (this.#table.find(group.name) === undefined) this.#add(group)
+      else this.#put(group)
+    }
   }
 
   /** Stops the group from reading, as when it has fallen too far behind. */
@@ -202,6 +207,13 @@ export class GroupTable {
   #mayCreate(name: string): boolean {
     const { autoCreateSubscriptionGroup, enableCreateSysGroup } = this.#config
     return isGroup(name) && (autoCreateSubscriptionGroup || (enableCreateSysGroup && this.isSystem(name)))
+  }
+
+  #checkedUpdate(config: GroupConfig): GroupConfig {
+    checkGroup(config.name)
+    const changes = Object.entries(config.attributes).map(([key, value]) => attributeChange(key, value))
+    const known = this.#table.find(config.name)?.attributes
+    return { ...config, attributes: changeAttributes(GROUP_ATTRIBUTES, known, changes) }
   }
 
   #add(group: GroupConfig): GroupConfig {

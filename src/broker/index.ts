@@ -2,6 +2,7 @@
 
 export type { Files, Store } from '../store/index.ts'
 export { Appending, type Arrivals } from './appending.ts'
+export { type AttributeChange, attributeChange, parseAttributeChanges } from './attributes.ts'
 export { Broker, type BrokerOptions, configUpdatesPath } from './broker.ts'
 export type { ClientLink } from './client-link.ts'
 export { ClientRegistry, type ConsumerEvent, type HeartbeatOutcome } from './clients.ts'
@@ -80,7 +81,6 @@ export {
 export { isClosedToClients, replyTopicOf, reviveTopicOf } from './system-topics.ts'
 export { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
 export { TagFilter } from './tag-filter.ts'
-export { type AttributeChange, attributeChange, parseAttributeChanges } from './topic-attributes.ts'
 export {
   isReadable,
   isWritable,

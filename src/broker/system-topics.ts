@@ -7,6 +7,8 @@ import { PERM, PERM_READ_WRITE, type TopicConfig, topicConfig } from './topic-co
 export const HALF_TOPIC = 'RMQ_SYS_TRANS_HALF_TOPIC'
 export const HALF_OPERATION_TOPIC = 'RMQ_SYS_TRANS_OP_HALF_TOPIC'
 export const CHECK_LIMIT_TOPIC = 'TRANS_CHECK_MAX_TIME_TOPIC'
+/** Apache RocketMQ 5.5 keeps transactions in them if told to. Their names are taken, the topics are not made here. */
+const ROCKSDB_HALF_TOPICS = ['RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC', 'RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC']
 const SELF_TEST_TOPIC = 'SELF_TEST_TOPIC'
 const BENCHMARK_TOPIC = 'BenchmarkTest'
 const OFFSET_MOVED_TOPIC = 'OFFSET_MOVED_EVENT'
@@ -29,7 +31,8 @@ const KNOWN_TOPICS = [
   TRACE_TOPIC,
   SELF_TEST_TOPIC,
   OFFSET_MOVED_TOPIC,
-  CHECKPOINT_TOPIC
+  CHECKPOINT_TOPIC,
+  ...ROCKSDB_HALF_TOPICS
 ]
 
 /** What comes into these comes by the broker alone. */
@@ -39,7 +42,8 @@ const CLOSED_TOPICS: ReadonlySet<string> = new Set([
   HALF_OPERATION_TOPIC,
   CHECK_LIMIT_TOPIC,
   SELF_TEST_TOPIC,
-  OFFSET_MOVED_TOPIC
+  OFFSET_MOVED_TOPIC,
+  ...ROCKSDB_HALF_TOPICS
 ])
 
 /** Whether clients may not send to it, though they may read it. */

@@ -2,7 +2,7 @@
  * Topic config: what `topics.json`, registrations and administrators say about one topic, as a value that never changes;
  * an update makes another one.
  *
- * Not here: which topics there are (topics.ts), rules of attributes (topic-attributes.ts).
+ * Not here: which topics there are (topics.ts), rules of attributes (attributes.ts).
  */
 import type { JavaJson } from '../layout/index.ts'
 import { booleanOf, integerOf, objectOf, textOf, textsOf } from './json-fields.ts'

@@ -13,6 +13,13 @@ import { join } from 'node:path'
 import { type Clock, type Log, VarveError } from '../base/index.ts'
 import { checkTopicName, type JavaJson, printJavaJson } from '../layout/index.ts'
 import type { Files } from '../store/index.ts'
+import {
+  type AttributeChange,
+  changeAttributes,
+  MESSAGE_TYPE_ATTRIBUTE,
+  MESSAGE_TYPE_MIXED,
+  TOPIC_ATTRIBUTES
+} from './attributes.ts'
 import { ConfigFile, readConfigFile, type SaveFile } from './config-file.ts'
 import type { BrokerConfig } from './config-keys.ts'
 import { type DataVersion, firstVersion, nextVersion, readVersion } from './data-version.ts'
@@ -20,12 +27,6 @@ import { objectOf } from './json-fields.ts'
 import { NamedTable } from './named-table.ts'
 import { checkTopic, isRetryTopic, retryTopicOf, TEMPLATE_TOPIC } from './names.ts'
 import { SystemTopicNames, systemTopics } from './system-topics.ts'
-import {
-  type AttributeChange,
-  changeAttributes,
-  MESSAGE_TYPE_ATTRIBUTE,
-  MESSAGE_TYPE_MIXED
-} from './topic-attributes.ts'
 import {
   isInherited,
   isSameTopicConfig,
@@ -184,7 +185,7 @@ export class TopicTable {
   /**
    * What an administrator says: creates the topic or sets it up anew; its attributes change by `changes` alone. False if
    * that leaves everything as it is.
-   * @throws VarveError TOPIC_NAME_INVALID, PARAMETER_INVALID, TOPIC_ATTRIBUTE_INVALID
+   * @throws VarveError TOPIC_NAME_INVALID, PARAMETER_INVALID, ATTRIBUTE_INVALID
    */
   update(config: TopicConfig, changes: readonly AttributeChange[] = []): boolean {
     const updated = this.#checkedUpdate(config, changes)
@@ -256,7 +257,7 @@ export class TopicTable {
     checkRange('perm', perm, PERM_MAX)
     checkRange('readQueueNums', readQueueCount, QUEUE_COUNT_MAX)
     checkRange('writeQueueNums', writeQueueCount, QUEUE_COUNT_MAX)
-    const attributes = changeAttributes(this.#table.find(name)?.attributes, changes)
+    const attributes = changeAttributes(TOPIC_ATTRIBUTES, this.#table.find(name)?.attributes, changes)
     if (attributes[MESSAGE_TYPE_ATTRIBUTE] === MESSAGE_TYPE_MIXED && !this.#config.enableMixedMessageType) {
       throw new VarveError('PARAMETER_INVALID', {
         topic: name,
