@@ -39,7 +39,7 @@ export function parseSubscription(options: {
     .map(tag => tag.trim())
     .filter(tag => tag !== '')
   if (tags.length === 0) throw new VarveError('FILTER_INVALID', { topic, expression, reason: 'it names no tag' })
-  return { ...common, tags, tagHashes: tags.map(javaHash) }
+  return { ...common, tags, tagHashes: tags.map(tag => javaHash(tag)) }
 }
 
 /** Of a heartbeat. Undefined without a topic. */
@@ -56,7 +56,7 @@ export function readSubscription(json: JavaJson): Subscription | undefined {
     version: integerOf(fields.subVersion, 0),
     tags,
     // Some clients send the tags alone.
-    tagHashes: hashes.length >= tags.length ? hashes : tags.map(javaHash),
+    tagHashes: hashes.length >= tags.length ? hashes : tags.map(tag => javaHash(tag)),
     isClassFilter: booleanOf(fields.classFilterMode, false)
   }
 }
