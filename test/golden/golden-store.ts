@@ -83,6 +83,11 @@ export function goldenJson(name: string): string {
   return readFileSync(join(DATA, 'json', name), 'utf8')
 }
 
+/** Every key of a `broker.conf` of Apache RocketMQ, with its default. */
+export function goldenKeys(): string {
+  return readFileSync(join(DATA, 'keys.properties'), 'utf8')
+}
+
 /** Files whose path starts with `folder/`, by the rest of their path. */
 export function filesIn({ files }: GoldenStore, folder: string): Map<string, Uint8Array> {
   const prefix = `${folder}/`
