@@ -3,8 +3,8 @@
  * [--mapper mmap-io | native | plain] [--threads workers | none]`; the last two choose how Varve's side works.
  *
  * Varve and Apache RocketMQ's own store write and read the same directories, in both directions, closed and killed, and
- * in turns, and both SQL filters judge the same messages. Each listing is compared, message by message, with what the history of appends says must be there
- * (model.mjs). Needs Java 17 and Maven, and says so where they are missing: a suite that skips itself proves nothing.
+ * in turns; each listing is compared, message by message, with what the history of appends says must be there
+ * (model.mjs). Both keep the same tables in `config/`, and both SQL filters judge the same messages. Needs Java 17 and Maven, and says so where they are missing: a suite that skips itself proves nothing.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -81,9 +81,18 @@ async function main() {
 
 /** @returns {Promise<string[]>} what is wrong; nothing if all is well */
 async function run(scenario, { version, place, seed }) {
-  return scenario.expressionCount === undefined
-    ? runStores(scenario, { version, place, seed })
-    : runFilters(scenario, { version, place, seed })
+  if (scenario.what === 'filters') return runFilters(scenario, { version, place, seed })
+  if (scenario.what === 'tables') return runTables({ version, place, seed })
+  return runStores(scenario, { version, place, seed })
+}
+
+async function runTables(options) {
+  const { compareTables } = await import('./tables.mjs')
+  try {
+    return shown('tables differ', await compareTables(options))
+  } catch (error) {
+    return [String(error.stack ?? error)]
+  }
 }
 
 /** Loaded late, because it needs what `buildVarve` compiles. */

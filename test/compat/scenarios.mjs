@@ -25,8 +25,8 @@ const other = side => (side === 'varve' ? 'apache' : 'varve')
 
 /**
  * @param {{ short: boolean }} options
- * @returns {({ name: string, sizes: object, recordChecksum: boolean, stepCount: number, rounds: Round[] } | { name: string,
- *   expressionCount: number })[]}
+ * @returns {({ name: string, sizes: object, recordChecksum: boolean, stepCount: number, rounds: Round[] } |
+ *   { name: string, what: 'tables' } | { name: string, what: 'filters', expressionCount: number })[]}
  */
 export function scenarios({ short }) {
   const stepCount = short ? 200 : 600
@@ -77,7 +77,11 @@ export function scenarios({ short }) {
     rounds: turns(short ? 3 : 10, ['killed', 'clean', 'halt'])
   })
   const stores = both.map(scenario => ({ recordChecksum: false, ...scenario }))
-  return [...stores, { name: 'both judge messages by SQL92 filters', expressionCount: short ? 2000 : 10_000 }]
+  return [
+    ...stores,
+    { name: 'both keep topics, groups and offsets', what: 'tables' },
+    { name: 'both judge messages by SQL92 filters', what: 'filters', expressionCount: short ? 2000 : 10_000 }
+  ]
 }
 
 /** Whoever writes next reads first, so that each round crosses over; at the end both read. */

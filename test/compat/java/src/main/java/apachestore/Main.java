@@ -29,6 +29,8 @@ public final class Main {
                 case "list" -> Listing.run(flags);
                 case "load" -> Load.run(flags);
                 case "open" -> Open.run(flags);
+                case "list-tables" -> Tables.list(flags);
+                case "write-tables" -> Tables.write(flags);
                 case "filter" -> Filter.run(flags);
                 default -> throw new IllegalArgumentException("unknown verb " + arguments[0]);
             }
