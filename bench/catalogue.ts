@@ -1,4 +1,6 @@
 /** Every benchmark there is, in the order in which they run. */
+import { brokerLifeBenchmarks } from './broker/life.bench.ts'
+import { brokerLoadBenchmarks } from './broker/load.bench.ts'
 import { sqlFilter } from './broker/sql-filter.bench.ts'
 import type { Benchmark } from './harness.ts'
 import { layoutBenchmarks } from './layout/index.ts'
@@ -15,7 +17,9 @@ export const benchmarks: readonly Benchmark[] = [
   ...appendBenchmarks,
   ...readBenchmarks,
   ...lifeBenchmarks,
-  sqlFilter
+  sqlFilter,
+  ...brokerLoadBenchmarks,
+  ...brokerLifeBenchmarks
 ]
 
 /** Those of `from` whose name is, or begins with, one of `wanted`; all if nothing is wanted. */

@@ -127,6 +127,7 @@ function table(medians: readonly Measurement[]): string[] {
     'CPU us/message': shown(m.cpuUsPerMessage),
     'p50 us': figure(m.p50Us),
     'p99 us': figure(m.p99Us),
+    'p99.9 us': figure(m.p999Us),
     'max us': figure(m.maxUs),
     also: listed(m.details)
   }))

@@ -4,7 +4,7 @@ import { bodies, HASHED_COUNT, hashOf } from '../case.ts'
 import { type Address, Connection } from './connection.ts'
 import { pullFields } from './pull-lane.ts'
 import { NUMBER_AT } from './ready-requests.ts'
-import { type Fields, REQUEST_CODE, type SendTarget } from './request-frame.ts'
+import { type Fields, REQUEST_CODE, type SendTarget, sendFields, UNIQUE_KEY_HEAD_LENGTH } from './request-frame.ts'
 
 /** The broker makes queue entries behind its log; so long it may take until the last is there. */
 const CATCH_UP_MS_MAX = 60_000
@@ -35,25 +35,40 @@ export async function createTopics(broker: Address, targets: readonly SendTarget
   connection.close()
 }
 
-/** Messages that the queues hold, each counted from 0: how many of those that were acknowledged are really there. */
-export async function storedCount(broker: Address, targets: readonly SendTarget[]): Promise<number> {
+/** One message to a topic that the broker makes by itself, as for a producer that nobody has prepared anything for. */
+export async function sendFirst(broker: Address): Promise<void> {
   const connection = await Connection.open(broker)
-  let sum = 0
-  for (const target of targets) {
-    const { header } = await ask(connection, REQUEST_CODE.maxOffset, { ...target })
-    sum += Number(/"offset":"(\d+)"/.exec(header)?.[1])
-  }
+  const target = { topic: 'first', queueId: 0 }
+  const fields = sendFields(target, { uniqueKeyHead: '0'.repeat(UNIQUE_KEY_HEAD_LENGTH), isBatch: false })
+  await ask(connection, REQUEST_CODE.sendV2, fields, Buffer.from('first'))
   connection.close()
-  return sum
 }
 
-/** Resolves with the milliseconds it took until the queues held at least `count` messages. */
+/** The offset that the next message of each queue will have. */
+export async function maxOffsets(broker: Address, targets: readonly SendTarget[]): Promise<number[]> {
+  const connection = await Connection.open(broker)
+  const offsets: number[] = []
+  for (const target of targets) {
+    const { header } = await ask(connection, REQUEST_CODE.maxOffset, { ...target })
+    offsets.push(Number(/"offset":"(\d+)"/.exec(header)?.[1]))
+  }
+  connection.close()
+  return offsets
+}
+
+/** Messages that the queues hold and ever held: what of those that were acknowledged is really there. */
+export async function storedCount(broker: Address, targets: readonly SendTarget[]): Promise<number> {
+  return (await maxOffsets(broker, targets)).reduce((sum, offset) => sum + offset, 0)
+}
+
+/** Resolves with the milliseconds it took until the queues held `count` messages: no fewer, and then no more. */
 export async function untilStored(broker: Address, targets: readonly SendTarget[], count: number): Promise<number> {
   const beganMs = performance.now()
   for (;;) {
     const stored = await storedCount(broker, targets)
     const tookMs = performance.now() - beganMs
-    if (stored >= count) return tookMs
+    if (stored > count) throw new Error(`the queues hold ${stored} messages, ${count} were acknowledged`)
+    if (stored === count) return tookMs
     if (tookMs > CATCH_UP_MS_MAX) throw new Error(`${count} messages were acknowledged, the queues hold ${stored}`)
     await pause(LOOK_EVERY_MS)
   }
@@ -70,8 +85,8 @@ export async function readBack(
   { bodyBytes, numbered = false }: { bodyBytes: number; numbered?: boolean }
 ): Promise<string> {
   const known = bodies(bodyBytes)
-  const connection = await Connection.open(broker)
   const stored = await storedCount(broker, [target])
+  const connection = await Connection.open(broker)
   let offset = 0
   while (offset < Math.min(stored, HASHED_COUNT)) {
     const { body } = await ask(connection, REQUEST_CODE.pull, pullFields({ ...target, offset, group: 'bench-check' }))
@@ -86,8 +101,8 @@ export async function readBack(
   return hashOf(known)
 }
 
-async function ask(connection: Connection, code: number, fields: Fields) {
-  const answer = await connection.call(code, fields)
+async function ask(connection: Connection, code: number, fields: Fields, body?: Uint8Array) {
+  const answer = await connection.call(code, fields, body)
   if (answer.code !== 0) throw new Error(`request ${code} ${JSON.stringify(fields)}: ${answer.header}`)
   return answer
 }

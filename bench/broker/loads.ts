@@ -1,12 +1,13 @@
 /** The loads that a broker is put under. Each checks that what was acknowledged is there before it says a figure. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { CaseResult, Extent } from '../case.ts'
-import { createTopics, readBack, targetsOf, untilStored } from './broker-calls.ts'
+import { createTopics, maxOffsets, readBack, targetsOf, untilStored } from './broker-calls.ts'
 import { type Address, type AnswerSink, addressOf, Connection } from './connection.ts'
 import { Histogram } from './histogram.ts'
 import { type Measured, Meter } from './meter.ts'
 import { PullLane } from './pull-lane.ts'
 import type { SendShape } from './ready-requests.ts'
+import type { SendTarget } from './request-frame.ts'
 import { SendLane, type SendLaneOptions } from './send-lane.ts'
 
 export interface LoadSettings {
@@ -30,7 +31,12 @@ export interface LoadSettings {
   readonly consumers?: number
 }
 
-type Load = Required<LoadSettings> & { readonly address: Address; readonly targets: ReturnType<typeof targetsOf> }
+interface Load extends Required<LoadSettings> {
+  readonly address: Address
+  readonly targets: readonly SendTarget[]
+  /** What each of them held before: a broker may have seen other loads. */
+  readonly offsets: readonly number[]
+}
 
 const DEFAULTS = {
   bodyBytes: 1024,
@@ -46,9 +52,11 @@ const DEFAULTS = {
 
 export async function runLoad(settings: LoadSettings): Promise<CaseResult> {
   const all = { ...DEFAULTS, ...settings }
-  const load: Load = { ...all, address: addressOf(all.broker), targets: targetsOf(all) }
-  await createTopics(load.address, load.targets, load.queueCount)
-  return await loads[load.load](load)
+  const address = addressOf(all.broker)
+  const targets = targetsOf(all)
+  await createTopics(address, targets, all.queueCount)
+  const offsets = await maxOffsets(address, targets)
+  return await loads[all.load]({ ...all, address, targets, offsets })
 }
 
 const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseResult>>> = {
@@ -62,7 +70,7 @@ async function closedLoop(load: Load): Promise<CaseResult> {
   const meter = new Meter(load.extent, load.pid)
   const lanes = await sendLanes(load, meter)
   await Promise.race([lanes.failed, whenSent(lanes.all)])
-  const drainMs = await untilStored(load.address, load.targets, acknowledgedBy(lanes.all))
+  const drainMs = await allStored(load, acknowledgedBy(lanes.all))
   const measured = meter.end()
   lanes.close()
   return resultOf(load, measured, { ...sendFigures(lanes.all), drainMs })
@@ -84,7 +92,7 @@ async function fixedRate(load: Load): Promise<CaseResult> {
   const late = new Histogram()
   const run = async () => {
     const beganMs = performance.now()
-    for (let turn = 0, sent = 0; meter.goesOn && meter.mayBegin(1); turn++) {
+    for (let turn = 0, sent = 0; meter.mayBegin(1); turn++) {
       const dueMs = beganMs + turn * DUE_EVERY_MS
       while (performance.now() < dueMs) await pause(Math.max(0, dueMs - performance.now()))
       late.recordMs(performance.now() - dueMs)
@@ -94,11 +102,11 @@ async function fixedRate(load: Load): Promise<CaseResult> {
         meter.begun++
       }
       for (const lane of lanes.all) lane.flush()
+      if (!meter.mayBegin(1)) await Promise.all(lanes.all.map(lane => lane.idle())) // Some may have been refused.
     }
-    await Promise.all(lanes.all.map(lane => lane.idle()))
   }
   await Promise.race([lanes.failed, run()])
-  const drainMs = await untilStored(load.address, load.targets, acknowledgedBy(lanes.all))
+  const drainMs = await allStored(load, acknowledgedBy(lanes.all))
   const measured = meter.end()
   lanes.close()
   return resultOf(load, measured, {
@@ -115,7 +123,7 @@ async function pullBacklog(load: Load): Promise<CaseResult> {
   const sending = await sendLanes({ ...load, connections: 1, window: 64 }, fill)
   await Promise.race([sending.failed, whenSent(sending.all)])
   sending.close()
-  await untilStored(address, targets, backlog)
+  await allStored(load, backlog)
 
   const meter = new Meter(load.extent, load.pid)
   const share = (lane: number) => targets.filter((_, index) => index % connections === lane % targets.length)
@@ -129,7 +137,8 @@ async function pullBacklog(load: Load): Promise<CaseResult> {
   const measured = meter.end()
   lanes.close()
   const sum = (figure: 'messages' | 'answers') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
-  return resultOf(load, measured, { messagesPerAnswer: sum('messages') / sum('answers') })
+  // The work is the backlog: how often it was pulled is the rate.
+  return resultOf(load, { ...measured, all: backlog }, { messagesPerAnswer: sum('messages') / sum('answers') })
 }
 
 /** Numbers in bodies come round after so many; far more than are ever on their way. */
@@ -153,8 +162,15 @@ async function endToEnd(load: Load): Promise<CaseResult> {
     if (number % TIMED_MESSAGES === 0) histogram.recordMs(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
   }
   const consuming = await openLanes(address, consumers, (connection, lane) => {
-    const queues = targets.filter((_, index) => index % consumers === lane)
-    return new PullLane(connection, meter, { queues, group: 'bench-consumer', tails: true, received })
+    const mine = <Value>(values: readonly Value[]) => values.filter((_, index) => index % consumers === lane)
+    const from = mine(load.offsets)
+    return new PullLane(connection, meter, {
+      queues: mine(targets),
+      from,
+      group: 'bench-consumer',
+      tails: true,
+      received
+    })
   })
   for (const lane of consuming.all) lane.start()
   const sending = await sendLanes(load, sentMeter, numberOf)
@@ -179,6 +195,15 @@ async function endToEnd(load: Load): Promise<CaseResult> {
       lagMs
     },
     true
+  )
+}
+
+/** Everything that was acknowledged, and nothing else, is there. Resolves with the milliseconds it took to see it. */
+function allStored({ address, targets, offsets }: Load, acknowledged: number): Promise<number> {
+  return untilStored(
+    address,
+    targets,
+    offsets.reduce((sum, offset) => sum + offset, acknowledged)
   )
 }
 

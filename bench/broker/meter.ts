@@ -3,8 +3,8 @@
  * load; the clock is read where bytes were received anyway, never for a message alone.
  */
 import type { Extent } from '../case.ts'
+import { processCpuUs } from '../process-facts.ts'
 import { Histogram } from './histogram.ts'
-import { processCpuUs } from './process-facts.ts'
 
 export class Meter {
   readonly histogram = new Histogram()

@@ -49,6 +49,8 @@ export function pullFields({ topic, queueId, offset, group, waits = false }: Pul
 export interface PullLaneOptions {
   readonly queues: readonly SendTarget[]
   readonly group: string
+  /** Where to begin in each queue; at 0 by default. */
+  readonly from?: readonly number[]
   /** Waits at the end of a queue instead of beginning anew. */
   readonly tails: boolean
   /** Called for each message of a tail with the number in its body. */
@@ -72,7 +74,7 @@ export class PullLane implements AnswerSink {
     this.#connection = connection
     this.#meter = meter
     this.#options = options
-    this.#offsets = options.queues.map(() => 0)
+    this.#offsets = options.queues.map((_, queue) => options.from?.[queue] ?? 0)
     this.#sentMs = options.queues.map(() => 0)
   }
 

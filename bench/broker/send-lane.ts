@@ -2,8 +2,8 @@
  * One connection that sends: it keeps a window of requests in flight (closed loop), or sends each when it is due whatever
  * the broker does (open loop), with a latency that counts from when it was due.
  *
- * Invariants: an answer belongs to a request that is in flight; what was acknowledged, refused and is in flight is what
- * was begun.
+ * Invariants: an answer belongs to a request that is in flight; what was acknowledged and what is in
+ * flight is what the meter counts as begun; refused ones are begun anew.
  */
 import type { AnswerSink, Connection } from './connection.ts'
 import type { Meter } from './meter.ts'
@@ -87,6 +87,7 @@ export class SendLane implements AnswerSink {
       this.#meter.record(this.#receivedMs - dueMs)
     } else if (answer.code === BUSY) {
       this.refused += batchCount
+      this.#meter.begun -= batchCount // Another takes its place, so that every broker does the whole work.
     } else {
       throw new Error(`a message was refused: ${answer.header(bytes)}`)
     }

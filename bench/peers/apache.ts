@@ -71,7 +71,7 @@ export interface ApacheOptions {
 
 const VERSION = '5.5.0'
 /** Those of Apache's runbroker.sh, but for the size of the heap. */
-const JVM_FLAGS = [
+export const APACHE_JVM_FLAGS = [
   '-server',
   '-Xms2g',
   '-Xmx2g',
@@ -98,12 +98,12 @@ export async function runApache(name: ApacheCase, options: ApacheOptions): Promi
     version,
     'load',
     { ...flags, end: crashes ? 'halt' : 'clean' },
-    { jvmFlags: JVM_FLAGS, crashes }
+    { jvmFlags: APACHE_JVM_FLAGS, crashes }
   )) as [Measurement]
   const settings = { ...loaded.settings, version }
   if (!isOpening(name)) return { ...loaded, settings }
 
-  const [opened] = (await run(version, 'open', { dir }, { jvmFlags: JVM_FLAGS })) as [Opened]
+  const [opened] = (await run(version, 'open', { dir }, { jvmFlags: APACHE_JVM_FLAGS })) as [Opened]
   const seconds = (opened.loadMs + opened.startMs) / 1000
   return {
     name: loaded.name,
@@ -131,9 +131,13 @@ export function apacheContender(
   return {
     name: contender,
     isPeer: true,
-    whyNot: () => (isTool('java') && isTool('mvn') ? undefined : 'Java 17 and Maven are needed'),
+    whyNot: whyNoApache,
     run: ({ directory }) => runApache(name, { ...options, directory })
   }
+}
+
+export function whyNoApache(): string | undefined {
+  return isTool('java') && isTool('mvn') ? undefined : 'Java 17 and Maven are needed'
 }
 
 function isTool(command: string): boolean {

@@ -1,7 +1,7 @@
 /** What an idle process with an open store holds in memory, and what it does meanwhile. */
-import { readFileSync } from 'node:fs'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { type CaseResult, runCase } from '../case.ts'
+import { residentMemory } from '../process-facts.ts'
 import { inTurn } from './refused.ts'
 
 export interface IdleSettings {
@@ -42,24 +42,3 @@ await runCase<IdleSettings>(async ({ directory, messages, idleMs, options = {} }
     }
   }
 })
-
-/** From the system's list of mappings, where it has one; elsewhere all is counted as resident. */
-function residentMemory(directory: string): { rssMiB: number; ofFilesMiB: number; mappingCount: number } {
-  if (process.platform !== 'linux')
-    return { rssMiB: process.memoryUsage.rss() / 2 ** 20, ofFilesMiB: 0, mappingCount: 0 }
-  let rssKiB = 0
-  let ofFilesKiB = 0
-  let mappingCount = 0
-  let ofStore = false
-  for (const line of readFileSync('/proc/self/smaps', 'utf8').split('\n')) {
-    if (/^[0-9a-f]+-[0-9a-f]+ /.test(line)) {
-      ofStore = line.includes(`${directory}/`)
-      mappingCount += Number(ofStore)
-    } else if (line.startsWith('Rss:')) {
-      const kiB = Number.parseInt(line.slice(4), 10)
-      rssKiB += kiB
-      if (ofStore) ofFilesKiB += kiB
-    }
-  }
-  return { rssMiB: rssKiB / 1024, ofFilesMiB: ofFilesKiB / 1024, mappingCount }
-}

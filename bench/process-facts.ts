@@ -31,8 +31,11 @@ export interface ResidentMemory {
   readonly mappingCount: number
 }
 
-/** From the system's list of mappings. */
+/** From the system's list of mappings, where it has one; elsewhere all is counted as resident, and only of this process. */
 export function residentMemory(directory: string, pid: number | 'self' = 'self'): ResidentMemory {
+  if (process.platform !== 'linux') {
+    return { rssMiB: process.memoryUsage.rss() / 2 ** 20, ofFilesMiB: 0, mappingCount: 0 }
+  }
   let rssKiB = 0
   let ofFilesKiB = 0
   let mappingCount = 0
