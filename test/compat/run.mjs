@@ -4,7 +4,8 @@
  *
  * Varve and Apache RocketMQ's own store write and read the same directories, in both directions, closed and killed, and
  * in turns; each listing is compared, message by message, with what the history of appends says must be there
- * (model.mjs). Both keep the same tables in `config/`, and both SQL filters judge the same messages. Needs Java 17 and Maven, and says so where they are missing: a suite that skips itself proves nothing.
+ * (model.mjs). Both keep the same tables in `config/`, and both SQL filters judge the same messages. Needs Java 17 and
+ * Maven, and says so where they are missing: a suite that skips itself proves nothing.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -79,7 +79,7 @@ export function scenarios({ short }) {
   const stores = both.map(scenario => ({ recordChecksum: false, ...scenario }))
   return [
     ...stores,
-    { name: 'both keep topics, groups and offsets', what: 'tables' },
+    { name: 'both keep the tables of config', what: 'tables' },
     { name: 'both judge messages by SQL92 filters', what: 'filters', expressionCount: short ? 2000 : 10_000 }
   ]
 }
