@@ -188,7 +188,10 @@ counts. Magic \`${hex(STATE_MAGIC)}\`. After these numbers come the boot id and 
     tableOf(SEAL),
     '### `varve/damage`',
     `One line for each range of the log that is known to be damaged: CRC-32 in eight hexadecimal digits, a space, JSON with
-\`from\`, \`until\` and \`reason\`.`
+\`from\`, \`until\` and \`reason\`.`,
+    '### `varve/deleted`',
+    `One line for each deleted topic of which the log may still have messages, written as in \`varve/damage\`: JSON with \`topic\` and
+\`until\`, where the log ended when the topic was deleted.`
   )
 }
 

@@ -39,6 +39,9 @@ export const STATE_SLOT_BYTES = 4096
 /** `varve/queues`: one of these, then topic after topic. */
 export const QUEUE_TABLE = layout({
   untilPhysicalOffset: int53('the queues held exactly the records below this'),
+  indexFileCount: int32('how many files the key index had then'),
+  indexFirstBegin: int53('the first record of the oldest of them'),
+  indexFirstEnd: int53('its last record'),
   indexEndPhysicalOffset: int53('where the key index ended then'),
   topicCount: int32('how many topics follow')
 })
@@ -51,7 +54,7 @@ export const QUEUE_TABLE_TOPIC = layout({
 
 export const QUEUE_TABLE_ROW = layout({
   queueId: int32('number of the queue'),
-  minOffset: int53('its first message'),
+  firstOffset: int53('with which message its oldest file begins'),
   maxOffset: int53('the offset that its next message gets'),
   maxPhysicalEnd: int53('where the record of its last message ends')
 })

@@ -5,41 +5,22 @@
  * It only saves looking again: a line that cannot be read is passed over, and the damage is found when it is read.
  */
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
-import { encodeText } from '../layout/index.ts'
 import type { Files } from './files.ts'
 import { sidecarDirectory } from './paths.ts'
-import { replaceFile } from './replace-file.ts'
-import { isPosition, makeSidecarDirectory, readFile } from './sidecar-files.ts'
+import { isPosition, makeSidecarDirectory } from './sidecar-files.ts'
+import { readLines, writeLines } from './sidecar-lines.ts'
 import type { DamagedRange } from './store-api.ts'
 
 export function readDamage(files: Files, directory: string): DamagedRange[] {
-  const bytes = readFile(files, damagePath(directory)) ?? new Uint8Array(0)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-    .toString()
-    .split('\n')
-    .map(decodeLine)
-    .filter(range => range !== undefined)
+  const ranges = readLines(files, damagePath(directory)) as DamagedRange[] // Checksums say that `writeDamage` wrote them.
+  return ranges.filter(({ from, until }) => isPosition(from) && isPosition(until) && from <= until)
 }
 
 /** Durable when it returns; replaces what was known before. */
 export function writeDamage(files: Files, directory: string, ranges: readonly DamagedRange[]): void {
   makeSidecarDirectory(files, directory)
-  replaceFile(files, damagePath(directory), encodeText(ranges.map(encodeLine).join('')))
+  const lines = ranges.map(({ from, until, reason }) => ({ from, until, reason }))
+  writeLines(files, damagePath(directory), lines)
 }
 
 const damagePath = (directory: string): string => join(sidecarDirectory(directory), 'damage')
-
-const checksumOf = (json: string): string => crc32(json).toString(16).padStart(8, '0')
-
-function encodeLine({ from, until, reason }: DamagedRange): string {
-  const json = JSON.stringify({ from, until, reason })
-  return `${checksumOf(json)} ${json}\n`
-}
-
-function decodeLine(line: string): DamagedRange | undefined {
-  const json = line.slice(9)
-  if (json === '' || line.slice(0, 9) !== `${checksumOf(json)} `) return undefined
-  const range = JSON.parse(json) as DamagedRange // The checksum says that `encodeLine` wrote it.
-  return isPosition(range.from) && isPosition(range.until) && range.from <= range.until ? range : undefined
-}

@@ -23,6 +23,7 @@ import { type Progress, SLOT } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import { QueueFiles } from './queue-files.ts'
 import { isDiskFull, newStagedQueue, QueueStage, type StagedQueue } from './queue-stage.ts'
+import type { DeletedTopic } from './sidecar.ts'
 import type { DamagedRange } from './store-api.ts'
 import { type DispatchTopic, TopicTable } from './topic-table.ts'
 
@@ -40,6 +41,8 @@ export interface DispatchOptions {
   readonly delayLevelsMs: readonly number[]
   /** Whether a missing queue offset becomes an entry that readers pass over, instead of ending the dispatch. */
   readonly fillHoles: boolean
+  /** Topics of which the log still has messages that must not get into a queue. */
+  readonly deleted: readonly DeletedTopic[]
 }
 
 /** What the dispatcher must know of a queue before it meets a record of it. */
@@ -50,7 +53,12 @@ export interface QueueSeed {
   readonly nextOffset: number
   /** False for a queue that has entries, or had some before offset `nextOffset`. */
   readonly empty: boolean
+  /** Entry with which its oldest file begins. */
+  readonly firstOffset: number
 }
+
+/** With which entry the oldest file of a queue begins. */
+export type FirstFile = Pick<QueueSeed, 'topic' | 'queueId' | 'firstOffset'>
 
 export interface DispatchEvents {
   /** A record of a queue that nobody announced. Returns its index. */
@@ -115,12 +123,14 @@ export class Dispatcher {
     this.#written = from
     this.#fulfilled = world.progress.count(SLOT.queuesWrittenRequests)
     for (const queue of queues) this.announce(queue)
+    for (const { topic, until } of options.deleted) this.#pass(topic, until)
   }
 
   /** Must come before the first record of the queue can be met. */
-  announce({ topic, queueId, index, nextOffset, empty }: QueueSeed): void {
+  announce({ topic, queueId, index, nextOffset, empty, firstOffset }: QueueSeed): void {
     const queue = newStagedQueue(topic, queueId, index, nextOffset)
     queue.empty = empty
+    queue.firstOffset = firstOffset
     this.#topics.open(topic).queues[queueId] = queue
     this.#counts.publish(index, nextOffset)
   }
@@ -133,8 +143,15 @@ export class Dispatcher {
     this.#queueFiles.close(directory)
     this.#files.removeDirectory(directory)
     if (topic === SCHEDULE_TOPIC) this.#scheduleTopic = this.#topics.open(topic)
-    this.#forgotten.set(topic, until)
-    this.#forgottenUntil = Math.max(this.#forgottenUntil, until)
+    this.#pass(topic, until)
+  }
+
+  /** Files before these are outdated. */
+  setFirstFiles(firstFiles: readonly FirstFile[]): void {
+    for (const { topic, queueId, firstOffset } of firstFiles) {
+      const queue = this.#topics.open(topic).queues[queueId]
+      if (queue !== undefined) queue.firstOffset = firstOffset
+    }
   }
 
   get dispatchedUntil(): number {
@@ -219,6 +236,12 @@ export class Dispatcher {
     if (this.#index !== undefined && transaction !== SYS_FLAG.TRANSACTION_ROLLBACK) {
       forEachKeyHash(bytes, positions, this.#index, this.#walk.at)
     }
+  }
+
+  /** What the log has of the topic below `until` gets into no queue. */
+  #pass(topic: string, until: number): void {
+    this.#forgotten.set(topic, until)
+    this.#forgottenUntil = Math.max(this.#forgottenUntil, until)
   }
 
   #isForgotten(topic: DispatchTopic): boolean {

@@ -10,6 +10,7 @@
  */
 import { type Clock, GiB, minuteMs, secondMs, VarveError } from '../base/index.ts'
 import type { CommitLog } from './commit-log.ts'
+import type { FirstFile } from './dispatch.ts'
 import type { Files } from './files.ts'
 import type { LogSegments } from './log-segments.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -17,15 +18,16 @@ import { type Progress, SLOT } from './progress.ts'
 import { firstOffsetOf, type QueueMinimum } from './queue-minimum.ts'
 import { Retention } from './retention.ts'
 import { Sealer } from './sealer.ts'
+import type { DeletedTopic } from './sidecar.ts'
 import type { SegmentFacts } from './store-api.ts'
 import type { StoreThreads } from './threads.ts'
-import type { Topics } from './topics.ts'
+import type { Queue, Topics } from './topics.ts'
 
 const INTERVAL_MS = 1 * secondMs
 /** Queues are made durable after so much log or time, whichever comes first. */
 const QUEUES_DURABLE_BYTES = 1 * GiB
 const QUEUES_DURABLE_INTERVAL_MS = 1 * minuteMs
-/** Deleting the files of so many queues is one turn of the event loop. */
+/** Looking at the files of so many queues, or deleting them, is one turn of the event loop. */
 const QUEUES_PER_TURN = 64
 
 export interface HousekeepingWorld {
@@ -51,6 +53,7 @@ export class Housekeeping {
   #queuesDurableUntil: number
   #queuesDurableMs: number
   #saving: Promise<void> | undefined
+  #marking: Promise<unknown> = Promise.resolve()
   #cleaning: Promise<readonly SegmentFacts[]> | undefined
   /** Copies of the log under way: no segment is deleted meanwhile. */
   #copies = 0
@@ -78,7 +81,7 @@ export class Housekeeping {
 
   /** Resolves when nothing goes on any more; how it ended has been told. */
   async settle(): Promise<void> {
-    await Promise.allSettled([this.#saving, this.#cleaning, this.#sealer.settle()])
+    await Promise.allSettled([this.#saving, this.#marking, this.#cleaning, this.#sealer.settle()])
   }
 
   /** @throws VarveError STORE_DISK_FULL while the disk is fuller than retention allows */
@@ -106,6 +109,18 @@ export class Housekeeping {
     await this.saveQueues()
   }
 
+  /** So that a rebuild of the queues does not bring the topic back. One after the other: each replaces a whole file. */
+  markDeleted(deleted: DeletedTopic): Promise<void> {
+    const { threads, options, segments } = this.#world
+    const mark = async (): Promise<void> => {
+      const { firstPosition } = segments
+      await threads.runJob({ type: 'markDeleted', directory: options.directory, deleted, firstPosition })
+    }
+    const marked = this.#marking.then(() => this.#finalIfUnsynced(mark()))
+    this.#marking = Promise.allSettled([marked])
+    return marked
+  }
+
   clean(options: { ignoreHours: boolean }): Promise<readonly SegmentFacts[]> {
     this.#cleaning ??= this.#finalIfUnsynced(this.#clean(options)).finally(() => {
       this.#cleaning = undefined
@@ -116,6 +131,7 @@ export class Housekeeping {
   async whileKeepingSegments<T>(copy: () => Promise<T>): Promise<T> {
     this.#copies++
     try {
+      await Promise.allSettled([this.#cleaning]) // It may be about to delete files of queues.
       return await copy()
     } finally {
       this.#copies--
@@ -180,22 +196,50 @@ export class Housekeeping {
       gone.push(segment)
     }
     if (gone.length === 0) return gone
-    await threads.deleteIndexBelow(segments.firstPosition)
     await this.#cleanQueues()
     this.#diskIsFull = this.#retention.diskIsFull()
     return gone
   }
 
   async #cleanQueues(): Promise<void> {
-    const { topics, minimum, segments } = this.#world
-    let count = 0
-    for (const queue of topics.all()) {
-      minimum.deleteBelow(queue, firstOffsetOf(minimum, queue, segments.firstPosition))
-      if (++count % QUEUES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
-    }
+    const { threads, topics, minimum, segments } = this.#world
+    const { firstPosition } = segments
+    const kept: KeptFrom[] = []
+    await inTurns(topics.all(), queue => {
+      const firstOffset = minimum.firstFileFrom(queue, firstOffsetOf(minimum, queue, firstPosition))
+      if (firstOffset !== undefined) kept.push({ queue, firstOffset })
+    })
+    // Of a topic that was deleted meanwhile these are the files of another one of its name.
+    const isKnown = ({ queue }: KeptFrom): boolean => topics.findQueue(queue.topic.name, queue.queueId) === queue
+    await threads.logBeginsAt(firstPosition, kept.filter(isKnown).map(firstFileOf))
+    // A file of which the table speaks and that is gone counts as lost.
+    await this.saveQueuesAnew()
+    await inTurns(kept, outdated => {
+      if (isKnown(outdated)) minimum.deleteFilesBelow(outdated.queue, outdated.firstOffset)
+    })
   }
 
   #position(slot: number): number {
     return this.#progress.position(slot, this.#world.log.appended)
+  }
+}
+
+/** The files of a queue before the one that begins with this entry are of records that the log no longer has. */
+interface KeptFrom {
+  readonly queue: Queue
+  readonly firstOffset: number
+}
+
+const firstFileOf = ({ queue, firstOffset }: KeptFrom): FirstFile => ({
+  topic: queue.topic.name,
+  queueId: queue.queueId,
+  firstOffset
+})
+
+async function inTurns<Item>(items: Iterable<Item>, work: (item: Item) => void): Promise<void> {
+  let count = 0
+  for (const item of items) {
+    work(item)
+    if (++count % QUEUES_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
   }
 }

@@ -2,7 +2,7 @@
 import { systemClock } from '../base/index.ts'
 import { SYS_FLAG } from '../layout/index.ts'
 import type { Files } from './files.ts'
-import { forEachKeyHash, openKeyIndex } from './key-index.ts'
+import { forEachKeyHash, type IndexCover, openKeyIndex } from './key-index.ts'
 import { LogReader } from './log-reader.ts'
 import { LogWalk } from './log-walk.ts'
 import { indexDirectory } from './paths.ts'
@@ -17,8 +17,8 @@ export interface IndexRequest {
   readonly until: number
 }
 
-/** What is in the index already is passed over. @throws VarveError STORE_DISK_FULL */
-export function indexLog(files: Files, request: IndexRequest): undefined {
+/** What is in the index already is passed over. Returns what the index covers then. @throws VarveError STORE_DISK_FULL */
+export function indexLog(files: Files, request: IndexRequest): IndexCover {
   const { directory, from, until, segmentBytes, indexSlots: slots, indexItems: items } = request
   const index = openKeyIndex({ files, clock: systemClock, directory: indexDirectory(directory), slots, items })
   const reader = new LogReader(files, request)
@@ -32,6 +32,7 @@ export function indexLog(files: Files, request: IndexRequest): undefined {
       onDamage() {} // Reported by whoever puts the same stretch into the queues.
     })
     walk.run(until, until)
+    return index.cover
   } finally {
     index.close()
     reader.close()

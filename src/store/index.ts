@@ -12,7 +12,7 @@ export {
   readDirectoryFacts,
   readQueueFacts
 } from './directory-facts.ts'
-export type { QueueSeed } from './dispatch.ts'
+export type { FirstFile, QueueSeed } from './dispatch.ts'
 export { type DumpedRecord, dumpEntries, dumpIndex, dumpLog, dumpQueue } from './dump.ts'
 export { lockHolder } from './file-lock.ts'
 export type { Files, MapperKind } from './files.ts'

@@ -86,8 +86,8 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
       runUntilIdle(parts.dispatcher)
       return parts.dispatcher.queueTable()
     },
-    async deleteIndexBelow(physicalOffset) {
-      parts?.dispatcher.deleteIndexBelow(physicalOffset)
+    async logBeginsAt(physicalOffset, firstFiles) {
+      parts?.dispatcher.logBeginsAt(physicalOffset, firstFiles)
     },
     hold() {},
     async stop() {

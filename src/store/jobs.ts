@@ -8,9 +8,10 @@ import { dirname } from 'node:path'
 import { MiB, unreachable } from '../base/index.ts'
 import type { Files } from './files.ts'
 import { type IndexRequest, indexLog } from './index-log.ts'
+import type { IndexCover } from './key-index.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
 import { replaceWithBackup } from './replace-file.ts'
-import { hashSegment, Seals, saveQueueTable } from './sidecar.ts'
+import { addDeletedTopic, type DeletedTopic, hashSegment, Seals, saveQueueTable } from './sidecar.ts'
 import { performVerifyTask, type VerifyResult, type VerifyTask } from './verify.ts'
 import type { ColdRange, FetchedRange } from './warmth.ts'
 
@@ -21,6 +22,12 @@ export type Job =
   | { readonly type: 'fetch'; readonly ranges: readonly ColdRange[] }
   /** Makes the files derived from the log durable, then the table that says so. */
   | { readonly type: 'saveQueues'; readonly directory: string; readonly table: Uint8Array }
+  | {
+      readonly type: 'markDeleted'
+      readonly directory: string
+      readonly deleted: DeletedTopic
+      readonly firstPosition: number
+    }
   /** Hashes a complete segment and keeps the hash; seals of segments that are gone are forgotten. */
   | {
       readonly type: 'seal'
@@ -46,9 +53,10 @@ export type Job =
 
 export interface JobResults {
   scan: SegmentScan
-  index: undefined
+  index: IndexCover
   fetch: FetchedRange[]
   saveQueues: undefined
+  markDeleted: undefined
   seal: undefined
   copy: undefined
   verify: VerifyResult
@@ -70,6 +78,8 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
       return job.ranges.map(range => fetchRange(files, range))
     case 'saveQueues':
       return saveQueueTable(files, job.directory, job.table)
+    case 'markDeleted':
+      return addDeletedTopic(files, job.directory, job.deleted, job.firstPosition)
     case 'seal':
       return seal(files, job)
     case 'copy':

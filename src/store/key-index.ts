@@ -23,6 +23,18 @@ export type { KeyIndexOptions } from './key-index-names.ts'
 export { type KeyIndexQuery, type KeyIndexReader, openKeyIndexReader } from './key-index-reader.ts'
 export { forEachKeyHash, type KeySink } from './record-keys.ts'
 
+/** What stretch of the log an index is of, and in how many files. All 0 of an empty one. */
+export interface IndexCover {
+  readonly fileCount: number
+  /** The first and the last record of the oldest file. */
+  readonly firstBegin: number
+  readonly firstEnd: number
+  /** `KeyIndex.endPhysicalOffset` */
+  readonly end: number
+}
+
+export const NO_INDEX: IndexCover = { fileCount: 0, firstBegin: 0, firstEnd: 0, end: 0 }
+
 /** One thread, while the store is locked. */
 export interface KeyIndex {
   /**
@@ -34,6 +46,8 @@ export interface KeyIndex {
   readonly rebuildFrom: number | undefined
   /** Store time of the last item of the newest full file that is on disk, 0 if none: for the checkpoint. */
   readonly fullFilesStoredAtMs: number
+  /** By which the loss of a file is noticed later. */
+  readonly cover: IndexCover
   /** @throws STORE_DISK_FULL; then nothing has changed and the same call may be made again. */
   put(keyHash: number, physicalOffset: number, storedAtMs: number): void
   /** Hands what was put to the system, so that other threads can read it. Where files are mapped it already is. */
@@ -110,6 +124,13 @@ class IndexFiles implements KeyIndex {
 
   get fullFilesStoredAtMs(): number {
     return this.#fullFilesStoredAtMs
+  }
+
+  get cover(): IndexCover {
+    const oldest = this.#older[0]?.header ?? this.#newest?.header
+    if (oldest === undefined) return NO_INDEX
+    const { beginPhysicalOffset: firstBegin, endPhysicalOffset: firstEnd } = oldest
+    return { fileCount: this.#older.length + 1, firstBegin, firstEnd, end: this.#end }
   }
 
   put(keyHash: number, physicalOffset: number, storedAtMs: number): void {

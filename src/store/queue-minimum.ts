@@ -43,16 +43,27 @@ export class QueueMinimum {
     this.queueFiles.close(topicDirectory(this.directory, topic))
   }
 
-  /** Deletes the files of the queue that only have entries below `offset`; the last file stays. */
-  deleteBelow(queue: Queue, offset: number): void {
-    const parent = queueDirectory(this.directory, queue.topic.name, queue.queueId)
-    const bases = queueFileBases(this.files, parent)
-    for (const base of bases.slice(0, -1)) {
-      if (base / ENTRY_BYTES + this.queueFileEntries > offset) return
+  /** With which entry the file begins before which all only have entries below `offset`; undefined if there are none before. */
+  firstFileFrom(queue: Queue, offset: number): number | undefined {
+    const bases = queueFileBases(this.files, this.#parentOf(queue))
+    const last = bases.length - 1 // It stays, whatever it holds.
+    const index = bases.findIndex((base, i) => i === last || base / ENTRY_BYTES + this.queueFileEntries > offset)
+    return index > 0 ? (bases[index] as number) / ENTRY_BYTES : undefined // Found, so it is there.
+  }
+
+  /** Deletes the files of the queue before the one that begins with this entry. */
+  deleteFilesBelow(queue: Queue, firstOffset: number): void {
+    const parent = this.#parentOf(queue)
+    for (const base of queueFileBases(this.files, parent)) {
+      if (base / ENTRY_BYTES >= firstOffset) return
       const path = join(parent, segmentName(base))
       this.queueFiles.close(path)
       this.files.remove(path)
     }
+  }
+
+  #parentOf({ topic, queueId }: Queue): string {
+    return queueDirectory(this.directory, topic.name, queueId)
   }
 }
 

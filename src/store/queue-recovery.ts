@@ -48,18 +48,20 @@ export function endOfQueues(files: Files, options: QueueFileOptions, bases: read
   return rows.reduce((end, row) => Math.max(end, row.maxPhysicalEnd), first)
 }
 
-/** Whether the file with the last entry of each queue exists and has its size. */
+/** Whether each queue has all of its files, from the first to the one with its last entry, in their size. */
 export function queueFilesAreThere(
   files: Files,
   { directory, queueFileEntries }: QueueFileOptions,
   rows: readonly QueueRow[]
 ): boolean {
-  return rows.every(({ topic, queueId, maxOffset }) => {
-    if (maxOffset === 0) return true
-    const last = maxOffset - 1
-    const base = (last - (last % queueFileEntries)) * ENTRY_BYTES
-    const found = files.find(join(queueDirectory(directory, topic, queueId), segmentName(base)))
-    return found !== undefined && found.sizeBytes === queueFileEntries * ENTRY_BYTES
+  const isThere = (parent: string, offset: number): boolean =>
+    files.find(join(parent, segmentName(offset * ENTRY_BYTES)))?.sizeBytes === queueFileEntries * ENTRY_BYTES
+  return rows.every(({ topic, queueId, firstOffset, maxOffset }) => {
+    const parent = queueDirectory(directory, topic, queueId)
+    for (let offset = firstOffset; offset < maxOffset; offset += queueFileEntries) {
+      if (!isThere(parent, offset)) return false
+    }
+    return true
   })
 }
 
@@ -112,7 +114,7 @@ function findQueue(
   const parent = queueDirectory(options.directory, topic, queueId)
   const bases = queueFileBases(files, parent)
   if (bases.length === 0) return undefined
-  const minOffset = (bases[0] as number) / ENTRY_BYTES // There is at least one file.
+  const firstOffset = (bases[0] as number) / ENTRY_BYTES // There is at least one file.
   // Later files may be empty, or hold only entries of records that the log has lost.
   for (const base of bases.reverse()) {
     const file = files.open(join(parent, segmentName(base)), 'read')
@@ -126,12 +128,12 @@ function findQueue(
       const last = readEntry(file, count - 1)
       const isFiller = last.sizeBytes === FILLER_SIZE_BYTES
       const maxOffset = base / ENTRY_BYTES + count
-      return { topic, queueId, minOffset, maxOffset, maxPhysicalEnd: isFiller ? 0 : last.position + last.sizeBytes }
+      return { topic, queueId, firstOffset, maxOffset, maxPhysicalEnd: isFiller ? 0 : last.position + last.sizeBytes }
     } finally {
       file.close()
     }
   }
-  return { topic, queueId, minOffset, maxOffset: minOffset, maxPhysicalEnd: 0 }
+  return { topic, queueId, firstOffset, maxOffset: firstOffset, maxPhysicalEnd: 0 }
 }
 
 /** How many entries from the start on are filled and point below `logEnd`: found by halving, as both hold up to some entry. */

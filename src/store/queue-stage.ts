@@ -39,6 +39,8 @@ export interface StagedQueue {
   nextOffset: number
   /** Whether any entry exists, in the file or staged. */
   empty: boolean
+  /** Entry with which the oldest file begins. */
+  firstOffset: number
   chunk: Chunk | undefined
   stagedFrom: number
   stagedCount: number
@@ -56,6 +58,7 @@ export function newStagedQueue(topic: string, queueId: number, index: number, ne
     index,
     nextOffset,
     empty: nextOffset === 0,
+    firstOffset: 0,
     chunk: undefined,
     stagedFrom: nextOffset,
     stagedCount: 0,
@@ -125,6 +128,7 @@ export class QueueStage {
   skipTo(queue: StagedQueue, offset: number): void {
     this.#write(queue)
     const from = queue.empty ? offset - (offset % this.#queueFileEntries) : queue.nextOffset
+    if (queue.empty) queue.firstOffset = from
     const filler = new Uint8Array(Math.min(offset - from, LARGE_CHUNK_ENTRIES) * ENTRY_BYTES)
     const view = new DataView(filler.buffer)
     for (let at = 0; at < filler.length; at += ENTRY_BYTES) {

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { assert } from '../base/index.ts'
 import { encodeText, QUEUE_TABLE, QUEUE_TABLE_MAGIC, QUEUE_TABLE_ROW, QUEUE_TABLE_TOPIC } from '../layout/index.ts'
 import type { Files } from './files.ts'
+import type { IndexCover } from './key-index.ts'
 import { consumeQueueDirectory, indexDirectory, sidecarDirectory } from './paths.ts'
 import { replaceFile } from './replace-file.ts'
 import { decodeBlock, encodeBlock, isPosition, makeSidecarDirectory, PayloadReader, readFile } from './sidecar-files.ts'
@@ -15,7 +16,8 @@ import { decodeBlock, encodeBlock, isPosition, makeSidecarDirectory, PayloadRead
 export interface QueueRow {
   readonly topic: string
   readonly queueId: number
-  readonly minOffset: number
+  /** Entry with which its oldest file begins. */
+  readonly firstOffset: number
   readonly maxOffset: number
   /** End of the record of the last entry in the commit log. */
   readonly maxPhysicalEnd: number
@@ -24,8 +26,8 @@ export interface QueueRow {
 export interface QueueTable {
   /** The queues held exactly the records below this. */
   readonly untilPhysicalOffset: number
-  /** Where the key index ended then (`KeyIndex.endPhysicalOffset`). */
-  readonly indexEndPhysicalOffset: number
+  /** What the key index covered then. */
+  readonly index: IndexCover
   readonly queues: readonly QueueRow[]
 }
 
@@ -49,7 +51,7 @@ export function saveQueueTable(files: Files, directory: string, encoded: Uint8Ar
   replaceFile(files, queueTablePath(directory), encoded)
 }
 
-export function encodeQueueTable({ untilPhysicalOffset, indexEndPhysicalOffset, queues }: QueueTable): Uint8Array {
+export function encodeQueueTable({ untilPhysicalOffset, index, queues }: QueueTable): Uint8Array {
   const topics = new Map<string, { bytes: Uint8Array; rows: QueueRow[] }>()
   let sizeBytes = QUEUE_TABLE.sizeBytes + queues.length * QUEUE_TABLE_ROW.sizeBytes
   for (const row of queues) {
@@ -64,7 +66,14 @@ export function encodeQueueTable({ untilPhysicalOffset, indexEndPhysicalOffset, 
 
   const payload = new Uint8Array(sizeBytes)
   const view = new DataView(payload.buffer)
-  QUEUE_TABLE.write(view, 0, { untilPhysicalOffset, indexEndPhysicalOffset, topicCount: topics.size })
+  QUEUE_TABLE.write(view, 0, {
+    untilPhysicalOffset,
+    indexFileCount: index.fileCount,
+    indexFirstBegin: index.firstBegin,
+    indexFirstEnd: index.firstEnd,
+    indexEndPhysicalOffset: index.end,
+    topicCount: topics.size
+  })
   let at = QUEUE_TABLE.sizeBytes
   for (const { bytes, rows } of topics.values()) {
     QUEUE_TABLE_TOPIC.write(view, at, { topicBytes: bytes.length, queueCount: rows.length })
@@ -86,11 +95,17 @@ export function parseQueueTable(bytes: Uint8Array): QueueTable | undefined {
   if (payload === undefined) return undefined
   const reader = new PayloadReader(payload)
   if (reader.take(QUEUE_TABLE.sizeBytes) === undefined) return undefined
-  const { untilPhysicalOffset, indexEndPhysicalOffset, topicCount } = QUEUE_TABLE.read(reader.view, 0)
-  if (!isPosition(untilPhysicalOffset) || !isPosition(indexEndPhysicalOffset)) return undefined
+  const { untilPhysicalOffset, topicCount, ...head } = QUEUE_TABLE.read(reader.view, 0)
+  const index: IndexCover = {
+    fileCount: head.indexFileCount,
+    firstBegin: head.indexFirstBegin,
+    firstEnd: head.indexFirstEnd,
+    end: head.indexEndPhysicalOffset
+  }
+  if (![untilPhysicalOffset, ...Object.values(index)].every(isPosition)) return undefined
   const queues: QueueRow[] = []
   for (let i = 0; i < topicCount; i++) if (!readTopic(reader, queues)) return undefined
-  return { untilPhysicalOffset, indexEndPhysicalOffset, queues }
+  return { untilPhysicalOffset, index, queues }
 }
 
 function readTopic(reader: PayloadReader, into: QueueRow[]): boolean {
@@ -102,8 +117,9 @@ function readTopic(reader: PayloadReader, into: QueueRow[]): boolean {
   if (topic === undefined || rows === undefined) return false
   for (let i = 0; i < queueCount; i++) {
     const row = { topic, ...QUEUE_TABLE_ROW.read(reader.view, rows + i * QUEUE_TABLE_ROW.sizeBytes) }
-    const { queueId, minOffset, maxOffset, maxPhysicalEnd } = row
-    if (queueId < 0 || ![minOffset, maxOffset, maxPhysicalEnd].every(isPosition) || minOffset > maxOffset) return false
+    const { queueId, firstOffset, maxOffset, maxPhysicalEnd } = row
+    if (queueId < 0 || ![firstOffset, maxOffset, maxPhysicalEnd].every(isPosition) || firstOffset > maxOffset)
+      return false
     into.push(row)
   }
   return true

@@ -25,28 +25,38 @@ import { Dispatcher, type DispatchOptions, QueueHole, type QueueSeed } from './d
 import { isInDoubt } from './doubt.ts'
 import type { Files } from './files.ts'
 import type { RunJob } from './jobs.ts'
-import { type KeyIndex, openKeyIndex } from './key-index.ts'
+import { type IndexCover, type KeyIndex, NO_INDEX, openKeyIndex } from './key-index.ts'
 import { firstStoredAt, joinScans, type LogEnd, type ScanRequest, type SegmentScan } from './log-scan.ts'
 import { listSegments } from './log-segments.ts'
-import { abortPath, commitLogDirectory, consumeQueueDirectory, indexDirectory, segmentPath } from './paths.ts'
+import {
+  abortPath,
+  commitLogDirectory,
+  consumeQueueDirectory,
+  indexDirectory,
+  segmentPath,
+  topicDirectory
+} from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
 import { cutTail } from './quarantine.ts'
 import { QueueCounts } from './queue-counts.ts'
 import { dropOtherQueues, endOfQueues, findQueues, queueFilesAreThere, trimQueues } from './queue-recovery.ts'
 import {
   currentBootId,
+  type DeletedTopic,
   ownerToken,
   type QueueRow,
+  type QueueTable,
   readDamage,
   readQueueTable,
   readState,
   Seals,
   type StoreState,
+  trimDeletedTopics,
   writeDamage
 } from './sidecar.ts'
 import type { DamagedRange, RecoveryProgress, RecoveryReport } from './store-api.ts'
 
-export interface RecoveryOptions extends Omit<DispatchOptions, 'follow' | 'fillHoles'> {
+export interface RecoveryOptions extends Omit<DispatchOptions, 'follow' | 'fillHoles' | 'deleted'> {
   readonly queueCountMax: number
   readonly index: boolean
   readonly indexSlots: number
@@ -61,8 +71,7 @@ export interface Recovered {
   readonly appended: number
   readonly lastStoredAtMs: number
   readonly queues: readonly QueueSeed[]
-  /** `KeyIndex.endPhysicalOffset` */
-  readonly indexEnd: number
+  readonly index: IndexCover
 }
 
 type Situation = {
@@ -123,7 +132,7 @@ export class Recovery {
       appended: end.end,
       lastStoredAtMs: end.lastStoredAtMs,
       queues: derived.queues,
-      indexEnd: this.#indexEnd()
+      index: this.#indexCover()
     }
   }
 
@@ -132,6 +141,7 @@ export class Recovery {
     // Queues without a log point nowhere. Apache RocketMQ destroys them too.
     this.#files.removeDirectory(consumeQueueDirectory(directory))
     this.#withIndex(index => index.truncateTo(0))
+    trimDeletedTopics(this.#files, directory, 0)
     prepareSegment(this.#files, this.#options, 0)
     const report: RecoveryReport = {
       kind: 'new',
@@ -142,7 +152,7 @@ export class Recovery {
       damaged: [],
       rebuilt: false
     }
-    return { report, firstSegment: 0, appended: 0, lastStoredAtMs: 0, queues: [], indexEnd: 0 }
+    return { report, firstSegment: 0, appended: 0, lastStoredAtMs: 0, queues: [], index: NO_INDEX }
   }
 
   #checkChain(bases: readonly number[]): void {
@@ -308,21 +318,23 @@ export class Recovery {
   async #derive(situation: Situation, first: number, end: number): Promise<Derived> {
     const { directory } = this.#options
     const sameRun = this.#isSameRun(situation)
+    const deleted = trimDeletedTopics(this.#files, directory, end)
     const table = situation.kind === 'foreign' ? undefined : readQueueTable(this.#files, directory)
     try {
+      const rows = table === undefined ? [] : this.#withoutDeleted(table, deleted)
       if (
         table !== undefined &&
         table.untilPhysicalOffset <= end &&
-        queueFilesAreThere(this.#files, this.#options, table.queues)
+        queueFilesAreThere(this.#files, this.#options, rows)
       ) {
-        const seeds = seedsOf(table.queues)
+        const seeds = seedsOf(rows)
         if (situation.kind === 'crash' && !sameRun) {
           dropOtherQueues(this.#files, this.#options, seeds)
           trimQueues(this.#files, this.#options, seeds)
         }
         const from = Math.max(first, table.untilPhysicalOffset)
-        const indexFrom = this.#indexFrom(situation, sameRun, from, end, table.indexEndPhysicalOffset)
-        return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })
+        const indexFrom = this.#indexFrom(situation, { sameRun, first, from, end, before: table.index })
+        return await this.#catchUp({ seeds, deleted, from, indexFrom, first, end, rebuilding: false })
       }
       // In doubt their files need not be on disk either, and no table says which of their entries are.
       if (situation.kind === 'foreign' && !situation.isInDoubt) {
@@ -331,8 +343,9 @@ export class Recovery {
         const from = durableUntil ?? Math.max(first, Math.min(end, furthestOf(rows)))
         const seeds = seedsOf(rows)
         trimQueues(this.#files, this.#options, seeds)
-        const indexFrom = this.#indexFrom(situation, durableUntil === undefined, from, end, 0)
-        return await this.#catchUp({ seeds, from, indexFrom, first, end, rebuilding: false })
+        const known = { sameRun: durableUntil === undefined, first, from, end, before: NO_INDEX }
+        const indexFrom = this.#indexFrom(situation, known)
+        return await this.#catchUp({ seeds, deleted, from, indexFrom, first, end, rebuilding: false })
       }
     } catch (error) {
       if (!(error instanceof QueueHole)) throw error
@@ -340,7 +353,14 @@ export class Recovery {
     this.#files.removeDirectory(consumeQueueDirectory(directory))
     this.#files.makeDirectory(consumeQueueDirectory(directory))
     this.#withIndex(index => index.truncateTo(0))
-    return this.#catchUp({ seeds: [], from: first, indexFrom: first, first, end, rebuilding: true })
+    return this.#catchUp({ seeds: [], deleted, from: first, indexFrom: first, first, end, rebuilding: true })
+  }
+
+  /** The table may be from before a topic was deleted. What its files hold since is put again from the log. */
+  #withoutDeleted({ queues, untilPhysicalOffset }: QueueTable, deleted: readonly DeletedTopic[]): QueueRow[] {
+    const gone = new Set(deleted.filter(({ until }) => until >= untilPhysicalOffset).map(({ topic }) => topic))
+    for (const topic of gone) this.#files.removeDirectory(topicDirectory(this.#options.directory, topic))
+    return queues.filter(({ topic }) => !gone.has(topic))
   }
 
   /**
@@ -356,9 +376,14 @@ export class Recovery {
   }
 
   /** From where the index must be filled: it may have lost files, or what was not synced. */
-  #indexFrom(situation: Situation, sameRun: boolean, queuesFrom: number, end: number, endBefore: number): number {
+  #indexFrom(situation: Situation, { sameRun, first, from: queuesFrom, end, before }: IndexKnown): number {
     let from = queuesFrom
     this.#withIndex(index => {
+      if (hasLostFiles(index.cover, before, first)) {
+        index.truncateTo(0)
+        from = first
+        return
+      }
       index.truncateTo(end)
       if (index.rebuildFrom !== undefined) from = Math.min(from, index.rebuildFrom)
       if (situation.kind !== 'clean' && !sameRun) {
@@ -368,19 +393,19 @@ export class Recovery {
       }
       // Nobody tells where a foreign index ended: there may be none, although messages have keys.
       const endThen =
-        situation.kind === 'foreign' ? queuesFrom : Math.max(endBefore, situation.state.indexEndPhysicalOffset)
+        situation.kind === 'foreign' ? queuesFrom : Math.max(before.end, situation.state.indexEndPhysicalOffset)
       const expectedEnd = Math.min(endThen, queuesFrom)
       if (index.endPhysicalOffset < expectedEnd) from = Math.min(from, index.endPhysicalOffset)
     })
     return from
   }
 
-  #indexEnd(): number {
-    let end = 0
+  #indexCover(): IndexCover {
+    let cover = NO_INDEX
     this.#withIndex(index => {
-      end = index.endPhysicalOffset
+      cover = index.cover
     })
-    return end
+    return cover
   }
 
   #withIndex(use: (index: KeyIndex) => void): void {
@@ -396,7 +421,8 @@ export class Recovery {
   }
 
   /** Brings queues and index up to the end of the log, side by side. */
-  async #catchUp({ seeds, from, indexFrom, first, end, rebuilding }: CatchUp): Promise<Derived> {
+  async #catchUp(work: CatchUp): Promise<Derived> {
+    const { indexFrom, first, end } = work
     const { directory, segmentBytes, index, indexSlots, indexItems } = this.#options
     const indexing =
       index && indexFrom < end
@@ -406,13 +432,13 @@ export class Recovery {
           })
         : undefined
     // Both must have ended, whatever became of them, before anybody opens these files again.
-    const [queues, indexed] = await Promise.allSettled([this.#fillQueues(seeds, from, end, rebuilding), indexing])
+    const [queues, indexed] = await Promise.allSettled([this.#fillQueues(work), indexing])
     if (queues.status === 'rejected') throw queues.reason
     if (indexed.status === 'rejected') throw indexed.reason
     return queues.value
   }
 
-  async #fillQueues(seeds: readonly QueueSeed[], from: number, end: number, rebuilding: boolean): Promise<Derived> {
+  async #fillQueues({ seeds, deleted, from, end, rebuilding }: CatchUp): Promise<Derived> {
     if (from >= end) return { queues: seeds, damaged: [], rebuilt: rebuilding }
     const { queueCountMax, onProgress } = this.#options
     const damaged: DamagedRange[] = []
@@ -430,7 +456,7 @@ export class Recovery {
       from,
       seeds,
       // Where records are damaged, offsets are missing for good.
-      { ...this.#options, follow: end, fillHoles: rebuilding || this.#damageIsKnown(from) }
+      { ...this.#options, follow: end, fillHoles: rebuilding || this.#damageIsKnown(from), deleted }
     )
     try {
       for (let step = 0; dispatcher.dispatchedUntil < end; step++) {
@@ -455,6 +481,7 @@ export class Recovery {
 
 interface CatchUp {
   readonly seeds: readonly QueueSeed[]
+  readonly deleted: readonly DeletedTopic[]
   readonly from: number
   readonly indexFrom: number
   /** Where the log begins. */
@@ -463,18 +490,30 @@ interface CatchUp {
   readonly rebuilding: boolean
 }
 
+interface IndexKnown {
+  /** Whether the index is as whoever wrote it has left it. */
+  readonly sameRun: boolean
+  readonly first: number
+  /** The queues are filled from here on. */
+  readonly from: number
+  readonly end: number
+  /** What the index covered when the queue table was saved. */
+  readonly before: IndexCover
+}
+
 interface Derived {
   readonly queues: readonly QueueSeed[]
   readonly damaged: readonly DamagedRange[]
   readonly rebuilt: boolean
 }
 
-const seedOf = ({ topic, queueId, index, nextOffset, empty }: QueueSeed): QueueSeed => ({
+const seedOf = ({ topic, queueId, index, nextOffset, empty, firstOffset }: QueueSeed): QueueSeed => ({
   topic,
   queueId,
   index,
   nextOffset,
-  empty
+  empty,
+  firstOffset
 })
 
 const furthestOf = (rows: readonly QueueRow[]): number =>
@@ -486,5 +525,17 @@ const seedsOf = (rows: readonly QueueRow[]): QueueSeed[] =>
     queueId: row.queueId,
     index,
     nextOffset: row.maxOffset,
-    empty: row.maxOffset === 0
+    empty: row.maxOffset === 0,
+    firstOffset: row.firstOffset
   }))
+
+/**
+ * Whether files are missing that retention cannot have deleted: it takes the oldest, and none that has a record beyond
+ * `first`. Of the oldest alone it is known what it held, so more than one file less counts as lost.
+ */
+function hasLostFiles(now: IndexCover, before: IndexCover, first: number): boolean {
+  if (before.fileCount === 0) return false
+  const firstIsGone = now.fileCount === 0 || now.firstBegin !== before.firstBegin
+  const outdated = firstIsGone && before.firstEnd < first ? 1 : 0
+  return now.fileCount < before.fileCount - outdated || (firstIsGone && outdated === 0)
+}

@@ -44,7 +44,7 @@ export function planRepair(report: VerifyReport): RepairStep[] {
     steps.push({ action: 'cut-tail', says })
   }
   if (report.damage.some(({ derived }) => derived)) {
-    const resurrected = report.orphanCount === 0 ? '' : '; topics that were deleted come back with their old messages'
+    const resurrected = report.unmarkedCount === 0 ? '' : '; topics that were deleted come back with their old messages'
     steps.push({ action: 'rebuild', says: `build queues and key index anew from the log${resurrected}` })
   } else if (report.pendingCount > 0) {
     steps.push({ action: 'put-into-queues', says: `put ${report.pendingCount} messages into their queues` })

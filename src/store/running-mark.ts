@@ -109,7 +109,7 @@ export function markClean(
       durableUntil: appended,
       seenUntil: appended,
       clean: true,
-      indexEndPhysicalOffset: parseQueueTable(table.table)?.indexEndPhysicalOffset ?? 0,
+      indexEndPhysicalOffset: parseQueueTable(table.table)?.index.end ?? 0,
       savedAtMs: clock.nowMs()
     },
     { durable: true }
@@ -118,14 +118,14 @@ export function markClean(
 }
 
 /** What the queues hold now, so that the next recovery need not look further back. */
-function tableOf({ appended, queues, indexEnd }: Recovered): Uint8Array {
+function tableOf({ appended, queues, index }: Recovered): Uint8Array {
   return encodeQueueTable({
     untilPhysicalOffset: appended,
-    indexEndPhysicalOffset: indexEnd,
-    queues: queues.map(({ topic, queueId, nextOffset }) => ({
+    index,
+    queues: queues.map(({ topic, queueId, nextOffset, firstOffset }) => ({
       topic,
       queueId,
-      minOffset: 0,
+      firstOffset,
       maxOffset: nextOffset,
       maxPhysicalEnd: appended
     }))

@@ -1,6 +1,13 @@
 /** Varve's own files below varve/, each in a module of its own. Apache RocketMQ passes the directory over. */
 export { readDamage, writeDamage } from './damage.ts'
 export {
+  addDeletedTopic,
+  copyDeletedTopics,
+  type DeletedTopic,
+  readDeletedTopics,
+  trimDeletedTopics
+} from './deleted-topics.ts'
+export {
   encodeQueueTable,
   parseQueueTable,
   type QueueRow,

@@ -24,7 +24,7 @@ import {
   topicDirectory
 } from './paths.ts'
 import { queueFileBases } from './queue-minimum.ts'
-import { ownerToken, parseQueueTable, type QueueRow, StateFile } from './sidecar.ts'
+import { copyDeletedTopics, ownerToken, parseQueueTable, type QueueRow, StateFile } from './sidecar.ts'
 import type { SnapshotReport } from './store-api.ts'
 import type { QueueTableBytes } from './threads.ts'
 
@@ -82,6 +82,7 @@ export async function takeSnapshot(directory: string, world: SnapshotWorld): Pro
   }
   files.syncDirectory(commitLogDirectory(directory))
   await runJob({ type: 'saveQueues', directory, table })
+  copyDeletedTopics(files, options.directory, directory, until)
   markClosed(world, directory, { until, table })
   return { directory, untilPhysicalOffset: until as PhysicalOffset, bytes }
 }
@@ -104,7 +105,7 @@ function markClosed(
       indexItems,
       durableUntil: until,
       seenUntil: until,
-      indexEndPhysicalOffset: parseQueueTable(table)?.indexEndPhysicalOffset ?? 0,
+      indexEndPhysicalOffset: parseQueueTable(table)?.index.end ?? 0,
       bootId: '',
       clean: true,
       ownerToken: ownerToken(files, directory),

@@ -6,10 +6,10 @@
  */
 import { type Clock, VarveError } from '../base/index.ts'
 import { Allocator } from './allocate.ts'
-import { type DispatchEvents, Dispatcher, type QueueSeed } from './dispatch.ts'
+import { type DispatchEvents, Dispatcher, type FirstFile, type QueueSeed } from './dispatch.ts'
 import type { DropPages, Files, Prefault } from './files.ts'
 import { Flusher } from './flush.ts'
-import { type KeyIndex, openKeyIndex } from './key-index.ts'
+import { type KeyIndex, NO_INDEX, openKeyIndex } from './key-index.ts'
 import { indexDirectory } from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
 import { QueueCounts } from './queue-counts.ts'
@@ -80,7 +80,8 @@ export function openFlusherPart(
 export interface DispatcherPart extends Part {
   announce(queue: QueueSeed): void
   forget(topic: string, until: number): void
-  deleteIndexBelow(physicalOffset: number): void
+  /** As `StoreThreads.logBeginsAt`. */
+  logBeginsAt(physicalOffset: number, firstFiles: readonly FirstFile[]): void
   queueTable(): QueueTableBytes
   /** Dispatches the last of the log. `pause` lets the flusher come first. @throws VarveError STORE_DISK_FULL, STORE_POISONED */
   finish(pause: () => void): void
@@ -97,27 +98,31 @@ export function openDispatcherPart(
   const dispatcher = new Dispatcher(files, { progress, counts, clock, index, events }, setup.appended, setup.queues, {
     ...setup,
     follow: setup.flush.mode === 'sync' ? 'flushed' : 'appended',
-    fillHoles: false
+    fillHoles: false,
+    deleted: [] // Recovery has passed all of them.
   })
   return {
     step: () => dispatcher.step(),
     hasWork: () => dispatcher.hasWork(),
     announce: queue => dispatcher.announce(queue),
     forget: (topic, until) => dispatcher.forget(topic, until),
-    deleteIndexBelow: physicalOffset => index?.deleteBelow(physicalOffset),
+    logBeginsAt(physicalOffset, firstFiles) {
+      index?.deleteBelow(physicalOffset)
+      dispatcher.setFirstFiles(firstFiles)
+    },
     queueTable() {
       dispatcher.writeAll()
       const until = dispatcher.dispatchedUntil
-      const queues = Array.from(dispatcher.queues(), ({ topic, queueId, nextOffset }) => ({
+      const queues = Array.from(dispatcher.queues(), ({ topic, queueId, nextOffset, firstOffset }) => ({
         topic,
         queueId,
-        minOffset: 0,
+        firstOffset,
         maxOffset: nextOffset,
         maxPhysicalEnd: until
       }))
       const table = encodeQueueTable({
         untilPhysicalOffset: until,
-        indexEndPhysicalOffset: index?.endPhysicalOffset ?? 0,
+        index: index?.cover ?? NO_INDEX,
         queues
       })
       return { until, storedAtMs: dispatcher.storedAtMs, table }

@@ -284,8 +284,10 @@ export class OpenStore implements Store {
     const forgotten = this.#threads.forgetTopic(topic, until)
     this.#followers.wakeAll()
     await forgotten
-    // The table must cover every record of the topic, or a recovery would put the last of them into a queue again.
-    if (this.#options.flush === 'sync') await this.flushed(until)
+    // What a loss of power takes back must not be marked: other messages would come to stand there.
+    await this.flushed(until)
+    await this.#housekeeping.markDeleted({ topic, until })
+    // The table must cover every record of the topic, or a recovery would look at the last of them again.
     await this.#dispatchAll(until)
     await this.#housekeeping.saveQueuesAnew()
   }

@@ -5,7 +5,7 @@
  * the calling thread and in a fixed order (inline-threads.ts). The store itself never knows which.
  */
 import type { VarveError } from '../base/index.ts'
-import type { QueueSeed } from './dispatch.ts'
+import type { FirstFile, QueueSeed } from './dispatch.ts'
 import type { MapperKind } from './files.ts'
 import type { RunJob } from './jobs.ts'
 import type { Role } from './progress.ts'
@@ -67,8 +67,8 @@ export interface StoreThreads {
   forgetTopic(topic: string, until: number): Promise<void>
   /** The queues as they are now, everything staged written. */
   queueTable(): Promise<QueueTableBytes>
-  /** Lets index files go that have only records below the position. */
-  deleteIndexBelow(physicalOffset: number): Promise<void>
+  /** Retention has removed segments: index files that only have records below the position go, and files of queues will. */
+  logBeginsAt(physicalOffset: number, firstFiles: readonly FirstFile[]): Promise<void>
   /** While true, the process stays alive for an answer that is awaited. */
   hold(waiting: boolean): void
   /** Flushes, dispatches and writes out everything below `appended`, then ends all parts. The table is the last one. */

@@ -71,6 +71,8 @@ export interface EntryCheckOptions {
   readonly queuesUntil: number
   /** Queues that must be there: `topic/queueId`. Of others whole topics may have been deleted. */
   readonly known: ReadonlySet<string>
+  /** Topics that were deleted, as is written down, with where the log ended then. */
+  readonly deleted: ReadonlyMap<string, number>
   /** Whether a record that claims this very queue offset stands whole at a position of the log. */
   readonly isRecordOf: (position: number, topic: string, queueId: number, queueOffset: number) => boolean
 }
@@ -80,6 +82,8 @@ export class EntryCheck {
   pendingCount = 0
   /** Records of topics that have been deleted: no queue has them any more. */
   orphanCount = 0
+  /** Of those, the ones of which nothing but the queues says that their topic was deleted. */
+  unmarkedCount = 0
   readonly #files: Files
   readonly #options: EntryCheckOptions
   readonly #queueFiles: QueueFiles
@@ -104,6 +108,10 @@ export class EntryCheck {
     if (transaction !== 0 && transaction !== SYS_FLAG.TRANSACTION_COMMIT) return
     if ((record.sysFlag & SYS_FLAG.INNER_BATCH) !== 0) return // Its queue has another kind of entries.
     this.#findTopic(bytes, record)
+    if (at < (this.#options.deleted.get(this.#lastTopic) ?? 0)) {
+      this.orphanCount++
+      return
+    }
     const queue = this.#lastQueues[record.queueId] ?? this.#newQueue(record.queueId)
     queue.recordCount++
     const { queueOffset } = record
@@ -124,7 +132,7 @@ export class EntryCheck {
     } else if (sizeBytes === 0) {
       this.#missing(queue, record, at)
     } else if (position > at && this.#options.isRecordOf(position, queue.topic, queue.queueId, queueOffset)) {
-      this.orphanCount++ // The topic was deleted, and a new one of its name began at 0 again.
+      this.#orphans(1) // The topic was deleted, and a new one of its name began at 0 again.
     } else {
       this.#wrong(`it points at ${position === at ? 'another size' : 'another record'}`, queue, record, at)
     }
@@ -236,13 +244,18 @@ export class EntryCheck {
       this.#files.find(topicDirectory(directory, queue.topic)) !== undefined
     ) {
       addMissing(queue, record, at)
-    } else this.orphanCount++
+    } else this.#orphans(1)
   }
 
   /** The offsets of the queue begin again: what came before is of a topic that was deleted. */
   #forgetMissing(queue: QueueWindow): void {
-    for (const { count } of queue.missing) this.orphanCount += count
+    for (const { count } of queue.missing) this.#orphans(count)
     queue.missing = []
+  }
+
+  #orphans(count: number): void {
+    this.orphanCount += count
+    this.unmarkedCount += count
   }
 
   #wrong(problem: string, { topic, queueId }: QueueWindow, record: RecordPositions, at: number): void {

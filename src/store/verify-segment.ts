@@ -46,7 +46,12 @@ export interface SegmentTask {
   readonly endsAt: number
   readonly seal: { readonly usedBytes: number; readonly hash: bigint } | undefined
   readonly queues:
-    | { readonly fileEntries: number; readonly until: number; readonly known: ReadonlySet<string> }
+    | {
+        readonly fileEntries: number
+        readonly until: number
+        readonly known: ReadonlySet<string>
+        readonly deleted: ReadonlyMap<string, number>
+      }
     | undefined
   readonly index: { readonly shape: IndexShape; readonly from: number; readonly until: number } | undefined
 }
@@ -65,6 +70,7 @@ export interface SegmentResult {
   readonly missing: readonly MissingEntries[]
   readonly pendingCount: number
   readonly orphanCount: number
+  readonly unmarkedCount: number
 }
 
 export async function verifySegment(files: Files, task: SegmentTask): Promise<SegmentResult> {
@@ -108,9 +114,9 @@ class SegmentCheck {
     this.#reader = new LogReader(files, task)
     this.#elsewhere = new LogReader(files, task)
     if (queues !== undefined) {
-      const { fileEntries, until, known } = queues
+      const { fileEntries, until, known, deleted } = queues
       const isRecordOf = this.#isRecordOf.bind(this)
-      const options = { directory, queueFileEntries: fileEntries, queuesUntil: until, known, isRecordOf }
+      const options = { directory, queueFileEntries: fileEntries, queuesUntil: until, known, deleted, isRecordOf }
       this.#entries = new EntryCheck(files, options, this.#damage)
     }
     if (index !== undefined) {
@@ -150,7 +156,8 @@ class SegmentCheck {
       queueCounts: this.#entries?.counts() ?? [],
       missing: this.#entries?.missing() ?? [],
       pendingCount: this.#entries?.pendingCount ?? 0,
-      orphanCount: this.#entries?.orphanCount ?? 0
+      orphanCount: this.#entries?.orphanCount ?? 0,
+      unmarkedCount: this.#entries?.unmarkedCount ?? 0
     }
   }
 

@@ -32,7 +32,7 @@ import { lastDataIn } from './last-data.ts'
 import { firstStoredAt } from './log-scan.ts'
 import { indexDirectory } from './paths.ts'
 import { endOfQueues } from './queue-recovery.ts'
-import { readQueueTable, readSeals } from './sidecar.ts'
+import { readDeletedTopics, readQueueTable, readSeals } from './sidecar.ts'
 import { type IndexExtent, indexExtent, verifyIndexFile } from './verify-index.ts'
 import { type QueuesResult, type QueuesTask, verifyQueues } from './verify-queues.ts'
 import { type Damage, type DamageFound, DamageList } from './verify-report.ts'
@@ -71,6 +71,8 @@ export interface VerifyReport {
   readonly pendingCount: number
   /** Messages of deleted topics, which no queue has. */
   readonly orphanCount: number
+  /** Of those, the ones that a rebuild would bring back: nothing but the queues says that their topic was deleted. */
+  readonly unmarkedCount: number
   readonly damage: readonly Damage[]
   /** All, also those that are not listed. */
   readonly damageCount: number
@@ -212,6 +214,7 @@ class Verification {
     // A running store goes on meanwhile: what it has appended since is not looked at.
     const endsAt = condition === 'clean' || isLive ? (state?.seenUntil ?? goodUntil) : Number.POSITIVE_INFINITY
     const queuesUntil = isClosed ? Number.POSITIVE_INFINITY : (table?.untilPhysicalOffset ?? 0)
+    const deleted = new Map(readDeletedTopics(this.#files, directory).map(({ topic, until }) => [topic, until]))
     const known = new Set(table?.queues.map(({ topic, queueId }) => `${topic}/${queueId}`) ?? [])
     const extent = this.#indexExtent()
     if (isLive) this.#notes.push('the store is open in another process: only what was settled before was looked at')
@@ -229,7 +232,7 @@ class Verification {
           goodUntil,
           endsAt,
           seal: seal === undefined ? undefined : { usedBytes: seal.usedBytes, hash: seal.hash },
-          queues: { fileEntries: this.#facts.queueFileEntries, until: queuesUntil, known },
+          queues: { fileEntries: this.#facts.queueFileEntries, until: queuesUntil, known, deleted },
           index: indexShape === undefined ? undefined : { shape: indexShape, ...this.#indexCovers(extent, isClosed) }
         }
         const result = (await this.#perform({ part: 'segment', task })) as SegmentResult
@@ -250,7 +253,8 @@ class Verification {
       checkedBytes: joined.checkedBytes,
       tornTailBytes: isLive ? 0 : this.#bytesBehind(joined.logEnd),
       pendingCount: isLive ? 0 : joined.pendingCount,
-      orphanCount: joined.orphanCount
+      orphanCount: joined.orphanCount,
+      unmarkedCount: joined.unmarkedCount
     }
   }
 
@@ -290,6 +294,7 @@ class Verification {
     let checkedBytes = 0
     let pendingCount = 0
     let orphanCount = 0
+    let unmarkedCount = 0
     const inLog: SegmentResult[] = []
     for (const result of results) {
       inLog.push(result)
@@ -298,6 +303,7 @@ class Verification {
       checkedBytes += result.checkedBytes
       pendingCount += result.pendingCount
       orphanCount += result.orphanCount
+      unmarkedCount += result.unmarkedCount
       logEnd = result.closed ? result.base + segmentBytes : result.end
       for (const { topic, queueId, matchedCount } of result.queueCounts) {
         const name = `${topic}/${queueId}`
@@ -306,9 +312,11 @@ class Verification {
       // The log ends here, unless something good follows.
       if (!result.closed && result.base + segmentBytes > goodUntil) break
     }
-    orphanCount += this.#reportMissing(inLog)
+    const restartedCount = this.#reportMissing(inLog)
+    orphanCount += restartedCount
+    unmarkedCount += restartedCount
     const queueCount = listQueues(this.#files, this.#facts.directory).length
-    return { logEnd, recordCount, checkedBytes, pendingCount, orphanCount, queueCount, counts }
+    return { logEnd, recordCount, checkedBytes, pendingCount, orphanCount, unmarkedCount, queueCount, counts }
   }
 
   /**
@@ -408,6 +416,7 @@ type Parts = Pick<
   | 'tornTailBytes'
   | 'pendingCount'
   | 'orphanCount'
+  | 'unmarkedCount'
 >
 
 interface Joined {
@@ -416,6 +425,7 @@ interface Joined {
   readonly checkedBytes: number
   readonly pendingCount: number
   readonly orphanCount: number
+  readonly unmarkedCount: number
   readonly queueCount: number
   /** Entries that match a record, by `topic/queueId`. */
   readonly counts: ReadonlyMap<string, number>
@@ -431,7 +441,8 @@ const NOTHING_CHECKED: Parts = {
   checkedBytes: 0,
   tornTailBytes: 0,
   pendingCount: 0,
-  orphanCount: 0
+  orphanCount: 0,
+  unmarkedCount: 0
 }
 
 /** Where the furthest record of any queue entry ends: a store that Apache RocketMQ closed is complete up to there. */

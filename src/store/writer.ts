@@ -238,5 +238,6 @@ const seedOf = ({ topic, queueId, index, nextOffset }: Queue): QueueSeed => ({
   queueId,
   index,
   nextOffset,
-  empty: nextOffset === 0
+  empty: nextOffset === 0,
+  firstOffset: 0
 })

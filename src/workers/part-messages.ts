@@ -2,7 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads'
 import type { ErrorReport } from '../base/index.ts'
-import type { DamagedRange, QueueSeed, QueueTableBytes, Role, ThreadSetup } from '../store/index.ts'
+import type { DamagedRange, FirstFile, QueueSeed, QueueTableBytes, Role, ThreadSetup } from '../store/index.ts'
 
 export interface PartTask {
   readonly role: Role
@@ -13,7 +13,12 @@ export interface PartTask {
 export type ToPart =
   | { readonly type: 'announce'; readonly queue: QueueSeed }
   | { readonly type: 'forget'; readonly id: number; readonly topic: string; readonly until: number }
-  | { readonly type: 'deleteIndexBelow'; readonly id: number; readonly physicalOffset: number }
+  | {
+      readonly type: 'logBeginsAt'
+      readonly id: number
+      readonly physicalOffset: number
+      readonly firstFiles: readonly FirstFile[]
+    }
   | { readonly type: 'queueTable'; readonly id: number }
 
 export type FromPart =

@@ -103,8 +103,8 @@ const loops: Readonly<Record<Role, Loop>> = {
         case 'forget':
           part.forget(message.topic, message.until)
           return post({ type: 'done', id: message.id })
-        case 'deleteIndexBelow':
-          part.deleteIndexBelow(message.physicalOffset)
+        case 'logBeginsAt':
+          part.logBeginsAt(message.physicalOffset, message.firstFiles)
           return post({ type: 'done', id: message.id })
         case 'queueTable': {
           const table = part.queueTable()

@@ -9,6 +9,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import { assert, type ErrorReport, errorFromReport, unreachable, VarveError } from '../base/index.ts'
 import {
+  type FirstFile,
   type MapperKind,
   Progress,
   type QueueTableBytes,
@@ -106,8 +107,8 @@ class PiscinaThreads implements StoreThreads {
     await this.#ask(id => ({ type: 'forget', id, topic, until }))
   }
 
-  async deleteIndexBelow(physicalOffset: number): Promise<void> {
-    await this.#ask(id => ({ type: 'deleteIndexBelow', id, physicalOffset }))
+  async logBeginsAt(physicalOffset: number, firstFiles: readonly FirstFile[]): Promise<void> {
+    await this.#ask(id => ({ type: 'logBeginsAt', id, physicalOffset, firstFiles }))
   }
 
   async queueTable(): Promise<QueueTableBytes> {

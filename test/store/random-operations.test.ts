@@ -30,6 +30,7 @@ type Step =
   | { readonly type: 'invalid'; readonly queue: number; readonly count: number }
   | { readonly type: 'flush' | 'reopen' | 'kill' | 'power' }
   | { readonly type: 'delete'; readonly topic: string }
+  | { readonly type: 'rebuild' }
   | { readonly type: 'wait'; readonly ms: number }
 
 const queue = fc.nat(QUEUES.length - 1)
@@ -54,7 +55,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 const withDeletion: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: step.filter(({ type }) => type !== 'power') },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('delete' as const), topic: fc.constantFrom('a', 'b') }) }
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('delete' as const), topic: fc.constantFrom('a', 'b') }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('rebuild' as const) }) }
 )
 
 /** A store and what it should hold. */
@@ -117,6 +119,10 @@ class Run {
         return
       case 'reopen':
         await this.#store.close()
+        return this.#open()
+      case 'rebuild':
+        await this.#store.close()
+        this.#disk.removeDirectory('/store/consumequeue')
         return this.#open()
       case 'kill':
         this.#disk = this.#disk.kill()
@@ -191,7 +197,7 @@ describe.each([
     )
   })
 
-  test('forgets deleted topics for good, over kills', async () => {
+  test('forgets deleted topics for good, over kills and rebuilds', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.array(withDeletion, { minLength: 10, maxLength: 40 }), (seed, steps) =>
         new Run(flush, mapper, seed).run(steps)

@@ -214,11 +214,25 @@ describe('damage below the watermark', () => {
 })
 
 describe('derived files', () => {
-  const sabotages: { what: string; change: (disk: SimulatedDisk) => void; indexIsSplitElsewhere?: boolean }[] = [
+  const sabotages: {
+    what: string
+    change: (disk: SimulatedDisk) => void
+    indexIsSplitElsewhere?: boolean
+    /** After a crash nothing says how many index files there were. */
+    noticedOnlyOf?: 'closed'
+  }[] = [
     { what: 'no queue files', change: disk => disk.removeDirectory('/store/consumequeue') },
     {
       what: 'the last file of a queue missing',
       change: disk => disk.remove(lastIn(disk, '/store/consumequeue/orders/0'))
+    },
+    {
+      what: 'the first file of a queue missing',
+      change: disk => disk.remove(fileIn(disk, '/store/consumequeue/orders/0', 0))
+    },
+    {
+      what: 'a file in the middle of a queue missing',
+      change: disk => disk.remove(fileIn(disk, '/store/consumequeue/orders/0', 3))
     },
     { what: 'the files of one queue missing', change: disk => disk.removeDirectory('/store/consumequeue/payments/3') },
     { what: 'a short queue file', change: disk => resize(disk, lastIn(disk, '/store/consumequeue/orders/0'), 100) },
@@ -228,6 +242,16 @@ describe('derived files', () => {
       what: 'the last index file missing',
       change: disk => disk.remove(lastIn(disk, '/store/index')),
       indexIsSplitElsewhere: true
+    },
+    {
+      what: 'the first index file missing',
+      change: disk => disk.remove(fileIn(disk, '/store/index', 0)),
+      noticedOnlyOf: 'closed'
+    },
+    {
+      what: 'an index file in the middle missing',
+      change: disk => disk.remove(fileIn(disk, '/store/index', 2)),
+      noticedOnlyOf: 'closed'
     },
     { what: 'no checkpoint', change: disk => disk.remove('/store/checkpoint') },
     { what: 'a checkpoint of garbage', change: disk => garble(disk, '/store/checkpoint') },
@@ -279,7 +303,7 @@ describe('derived files', () => {
   }
 
   describe.each(['closed', 'killed'] as const)('of a store that was %s', how => {
-    test.each(sabotages)(
+    test.each(sabotages.filter(({ noticedOnlyOf = how }) => noticedOnlyOf === how))(
       'are as after a rebuild from the log, with $what',
       async ({ change, indexIsSplitElsewhere = false }) => {
         const before = await written(new SimulatedDisk(), how)
@@ -529,7 +553,9 @@ function onlyTheLog(disk: SimulatedDisk): void {
   }
 }
 
-const lastIn = (disk: SimulatedDisk, directory: string): string => `${directory}/${disk.list(directory).at(-1)}`
+const fileIn = (disk: SimulatedDisk, directory: string, index: number): string =>
+  `${directory}/${disk.list(directory).at(index)}`
+const lastIn = (disk: SimulatedDisk, directory: string): string => fileIn(disk, directory, -1)
 
 function pathsBelow(disk: SimulatedDisk, directory: string): string[] {
   return disk.list(directory).flatMap(name => {

@@ -238,11 +238,11 @@ test('the boot id is that of the running system', () => {
 describe('the table of queues', () => {
   const table: QueueTable = {
     untilPhysicalOffset: 5 * 2 ** 40,
-    indexEndPhysicalOffset: 4 * 2 ** 40,
+    index: { fileCount: 3, firstBegin: 2 ** 33, firstEnd: 2 ** 40, end: 4 * 2 ** 40 },
     queues: [
-      { topic: 'orders', queueId: 0, minOffset: 1, maxOffset: 2, maxPhysicalEnd: 300 },
-      { topic: 'orders', queueId: 7, minOffset: 0, maxOffset: 2 ** 40, maxPhysicalEnd: 2 ** 41 },
-      { topic: '%RETRY%größe', queueId: 0, minOffset: 0, maxOffset: 0, maxPhysicalEnd: 0 }
+      { topic: 'orders', queueId: 0, firstOffset: 1, maxOffset: 2, maxPhysicalEnd: 300 },
+      { topic: 'orders', queueId: 7, firstOffset: 0, maxOffset: 2 ** 40, maxPhysicalEnd: 2 ** 41 },
+      { topic: '%RETRY%größe', queueId: 0, firstOffset: 0, maxOffset: 0, maxPhysicalEnd: 0 }
     ]
   }
 
@@ -313,7 +313,7 @@ describe('the table of queues', () => {
     const queues = Array.from({ length: 80_000 }, (_, i) => ({
       topic: `topic-${Math.floor(i / 8)}`,
       queueId: i % 8,
-      minOffset: i,
+      firstOffset: i,
       maxOffset: i * 2,
       maxPhysicalEnd: i * 3
     }))

@@ -103,7 +103,10 @@ describe('verifying a store in order', () => {
     fill(store, 3)
     await store.close()
 
-    expect(await verify(directory)).toMatchObject({ recordCount: 15, orphanCount: 12, damage: [] })
+    const expected = { recordCount: 15, orphanCount: 12, damage: [] }
+    expect(await verify(directory)).toMatchObject({ ...expected, unmarkedCount: 0 })
+    rmSync(join(directory, 'varve', 'deleted'))
+    expect(await verify(directory)).toMatchObject({ ...expected, unmarkedCount: 12 })
   })
 
   test('that crashed is no damage: a torn tail and messages that wait for their queues', async () => {
