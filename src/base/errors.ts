@@ -174,6 +174,11 @@ export const catalogue = {
     hint: 'the details name it; it must be connected to this broker, and new enough to answer',
     retryable: true
   },
+  REPLY_UNDELIVERED: {
+    says: 'the reply did not reach the producer that asked for it',
+    hint: 'that producer must still be connected to the broker that took its request; a copy is in the topic for replies',
+    retryable: false
+  },
   MESSAGE_NOT_FOUND: {
     says: 'no message has this key in this topic and time',
     hint: 'check topic, key and times; what retention has deleted is not found any more',

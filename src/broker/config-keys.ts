@@ -117,6 +117,7 @@ export const BROKER_KEYS = {
   brokerFastFailureEnable: onOff(true, 'live', 'requests that waited too long are refused instead of done late'),
   osPageCacheBusyTimeOutMills: whole(1000, 'live', 'an append that takes longer makes the broker busy'),
   syncFlushTimeout: whole(5000, 'live', 'ms that a send waits for the disk with SYNC_FLUSH'),
+  storeReplyMessageEnable: onOff(true, 'live', 'a copy of each reply is stored in the topic for replies'),
 
   // Pulling and filters.
   longPollingEnable: onOff(true, 'live', 'a pull without messages waits as long as its client allows'),

@@ -108,6 +108,14 @@ export class Sending {
   }
 
   /**
+   * The queue that the draft would go to, if its topic and queue are found to be right; nothing is stored.
+   * @throws VarveError as `send` for all that is not about the message itself
+   */
+  check(draft: SendDraft): number {
+    return this.#checks.queueIdFor(draft, this.#checks.topicFor(draft))
+  }
+
+  /**
    * Whether everything below `until` (of what was sent) comes onto the disk within `syncFlushTimeout`; if not, it is stored
    * all the same.
    * @throws VarveError BROKER_UNAVAILABLE if it never will

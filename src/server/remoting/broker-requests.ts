@@ -11,11 +11,13 @@ import { offsetRequests } from './offset-requests.ts'
 import { pullRequests } from './pull-requests.ts'
 import { queryRequests } from './query-requests.ts'
 import { relayRequests } from './relay-requests.ts'
+import { replyRequests } from './reply-requests.ts'
 import { sendRequests } from './send-requests.ts'
 
 export function brokerRequests(world: BrokerWorld): Handlers {
   return [
     ...sendRequests(world),
+    ...replyRequests(world),
     ...pullRequests(world),
     ...offsetRequests(world),
     ...clientRequests(world),

@@ -4,7 +4,7 @@
  * A message that the store takes at once is answered at once, straight from the reused outcome. Only what has to wait, for
  * room, for the disk, or until the topic that was made for it is on disk, is remembered in an object of its own.
  *
- * Not here: what may be stored (broker), delayed, transactional and reply messages.
+ * Not here: what may be stored and what becomes of it (broker), replies (reply-requests.ts).
  */
 import type { VarveError } from '../../base/index.ts'
 import type { SendDraft, Sent } from '../../broker/index.ts'
