@@ -2,8 +2,8 @@
  * One connection that sends: it keeps a window of requests in flight (closed loop), or sends each when it is due whatever
  * the broker does (open loop), with a latency that counts from when it was due.
  *
- * Invariants: an answer belongs to a request that is in flight; what was acknowledged and what is in
- * flight is what the meter counts as begun; refused ones are begun anew.
+ * Invariants: an answer belongs to a request that is in flight; what the meter counts as begun was acknowledged or is in
+ * flight, for a message that was refused is begun again as another.
  */
 import type { AnswerSink, Connection } from './connection.ts'
 import type { Meter } from './meter.ts'

@@ -1,11 +1,13 @@
 /** Every benchmark at its smallest, so that none rots unseen: it runs, and its sides do the same work. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { benchmarks } from '../../bench/catalogue.ts'
-import { projectRoot } from '../../bench/project.ts'
+import { compiledCase, projectRoot } from '../../bench/project.ts'
 
 let directory: string
 
@@ -31,3 +33,15 @@ test.each(benchmarks.map(benchmark => ({ name: benchmark.name, benchmark })))(
     expect(readdirSync(directory)).toEqual([])
   }
 )
+
+test.each([
+  { how: 'is told to stop', ends: "process.kill(process.pid, 'SIGTERM')" },
+  { how: 'fails', ends: "throw new Error('on purpose')" }
+])('a server ends when the benchmark that started it $how', async ({ ends }) => {
+  const module = pathToFileURL(compiledCase('peers/ends-with-us.ts')).href
+  const server = spawn(process.execPath, ['--eval', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
+  const ended = once(server, 'exit')
+  const program = `import { endsWithUs } from '${module}'\nendsWithUs(${server.pid})\n${ends}`
+  spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: 'ignore' })
+  expect(await ended).toEqual([null, 'SIGKILL'])
+})
