@@ -20,7 +20,8 @@ const numbers = [
   'queueCount',
   'rate',
   'backlog',
-  'consumers'
+  'consumers',
+  'lagMax'
 ] as const
 
 const { values } = parseArgs({

@@ -91,7 +91,7 @@ const cases: readonly BrokerCase[] = [
   {
     name: 'send-consumed',
     question: 'sending 1 KiB over 8 connections with 64 in flight, while 4 consumers take everything',
-    load: { load: 'end-to-end', connections: 8, window: 64, consumers: 4, bodyBytes: 1024 },
+    load: { load: 'end-to-end', connections: 8, window: 64, consumers: 4, lagMax: 8192, bodyBytes: 1024 },
     bounds: [versus('rate', { atLeast: 2 })]
   }
 ]

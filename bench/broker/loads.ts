@@ -29,6 +29,8 @@ export interface LoadSettings {
   readonly backlog?: number
   /** Connections that consume, of an end-to-end load. */
   readonly consumers?: number
+  /** Messages that those may be behind; senders wait for them. */
+  readonly lagMax?: number
 }
 
 interface Load extends Required<LoadSettings> {
@@ -47,7 +49,16 @@ const DEFAULTS = {
   queueCount: 8,
   rate: 10_000,
   backlog: 200_000,
-  consumers: 4
+  consumers: 4,
+  lagMax: 8192
+} as const
+
+/** Settings that only one kind of load has. */
+const ONLY_OF = {
+  send: [],
+  'fixed-rate': ['rate'],
+  pull: ['backlog'],
+  'end-to-end': ['consumers', 'lagMax']
 } as const
 
 export async function runLoad(settings: LoadSettings): Promise<CaseResult> {
@@ -146,9 +157,12 @@ const NUMBER_COUNT = 2 ** 22
 /** Of each so many messages one is timed from its sending to its coming. */
 const TIMED_MESSAGES = 16
 
-/** Senders with full windows, consumers that wait at the end of their queues: the rate is that of what was consumed. */
+/**
+ * Senders with full windows, consumers that wait at the end of their queues: the rate is that of what was consumed. A
+ * broker that favours senders would let consumers fall behind without end, so senders wait once they are too far ahead.
+ */
 async function endToEnd(load: Load): Promise<CaseResult> {
-  const { address, consumers, targets } = load
+  const { address, consumers, targets, lagMax } = load
   const meter = new Meter(load.extent, load.pid)
   const sentMeter = new Meter(load.extent, load.pid)
   const sentMs = new Float64Array(NUMBER_COUNT)
@@ -161,6 +175,11 @@ async function endToEnd(load: Load): Promise<CaseResult> {
   const received = (number: number, nowMs: number) => {
     if (number % TIMED_MESSAGES === 0) histogram.recordMs(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
   }
+  const isHeld = () => sentMeter.begun - meter.count >= lagMax
+  let senders: readonly SendLane[] = []
+  const progressed = () => {
+    if (!isHeld()) for (const lane of senders) lane.resume()
+  }
   const consuming = await openLanes(address, consumers, (connection, lane) => {
     const mine = <Value>(values: readonly Value[]) => values.filter((_, index) => index % consumers === lane)
     const from = mine(load.offsets)
@@ -169,11 +188,13 @@ async function endToEnd(load: Load): Promise<CaseResult> {
       from,
       group: 'bench-consumer',
       tails: true,
-      received
+      received,
+      progressed
     })
   })
   for (const lane of consuming.all) lane.start()
-  const sending = await sendLanes(load, sentMeter, numberOf)
+  const sending = await sendLanes(load, sentMeter, { numberOf, isHeld })
+  senders = sending.all
   const failed = Promise.race([sending.failed, consuming.failed])
   await Promise.race([failed, whenSent(sending.all)])
   const acknowledged = acknowledgedBy(sending.all)
@@ -235,14 +256,17 @@ async function openLanes<Lane extends AnswerSink>(
   return { all, failed, close }
 }
 
-function sendLanes(load: Load, meter: Meter, numberOf?: SendLaneOptions['numberOf']): Promise<Lanes<SendLane>> {
+function sendLanes(
+  load: Load,
+  meter: Meter,
+  options: Pick<SendLaneOptions, 'numberOf' | 'isHeld'> = {}
+): Promise<Lanes<SendLane>> {
   const { bodyBytes, window, batchCount, targets } = load
   const shape: SendShape = { bodyBytes, window, batchCount, targets }
   return openLanes(
     load.address,
     load.connections,
-    (connection, lane) =>
-      new SendLane(connection, meter, { shape, lane, ...(numberOf === undefined ? {} : { numberOf }) })
+    (connection, lane) => new SendLane(connection, meter, { shape, lane, ...options })
   )
 }
 
@@ -266,7 +290,16 @@ async function resultOf(
     cpuUs: brokerCpuUs,
     ...latency,
     work: { count: all, hash },
-    settings: { load: load.load, bodyBytes, connections, window, batchCount, topicCount, queueCount },
+    settings: {
+      load: load.load,
+      bodyBytes,
+      connections,
+      window,
+      batchCount,
+      topicCount,
+      queueCount,
+      ...Object.fromEntries(ONLY_OF[load.load].map(name => [name, load[name]]))
+    },
     details: { ...details, generatorCpuUs: ownCpuUs / Math.max(1, messages) }
   }
 }

@@ -55,6 +55,8 @@ export interface PullLaneOptions {
   readonly tails: boolean
   /** Called for each message of a tail with the number in its body. */
   readonly received?: (number: number, nowMs: number) => void
+  /** Called once for all answers that came together. */
+  readonly progressed?: () => void
 }
 
 export class PullLane implements AnswerSink {
@@ -105,6 +107,10 @@ export class PullLane implements AnswerSink {
     this.#meter.tick(nowMs)
     if (this.#meter.goesOn || this.#options.tails) this.#pull(queue)
     else if (this.#inFlight === 0) this.#idle?.()
+  }
+
+  received(): void {
+    this.#options.progressed?.()
   }
 
   async idle(): Promise<void> {

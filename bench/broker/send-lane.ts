@@ -21,6 +21,8 @@ export interface SendLaneOptions {
   readonly lane: number
   /** The number of the next message, to be written into its body. */
   readonly numberOf?: (nowMs: number) => number
+  /** Whether to wait for others, until `resume` is called. */
+  readonly isHeld?: () => boolean
 }
 
 export class SendLane implements AnswerSink {
@@ -31,7 +33,9 @@ export class SendLane implements AnswerSink {
   readonly #ready: ReadyRequests
   /** When the request in each place was due. */
   readonly #dueMs: Float64Array
+  readonly #isHeld: () => boolean
   #isClosedLoop = false
+  #waitsForOthers = false
   #begun = 0
   #written = 0
   #inFlight = 0
@@ -42,11 +46,12 @@ export class SendLane implements AnswerSink {
   acknowledged = 0
   refused = 0
 
-  constructor(connection: Connection, meter: Meter, { shape, lane, numberOf }: SendLaneOptions) {
+  constructor(connection: Connection, meter: Meter, { shape, lane, numberOf, isHeld }: SendLaneOptions) {
     this.#connection = connection
     this.#meter = meter
     this.#shape = shape
     this.#numberOf = numberOf
+    this.#isHeld = isHeld ?? (() => false)
     this.#ready = new ReadyRequests(shape, lane)
     this.#dueMs = new Float64Array(this.#ready.count).fill(NOT_IN_FLIGHT)
   }
@@ -56,6 +61,13 @@ export class SendLane implements AnswerSink {
     this.#isClosedLoop = true
     this.#receivedMs = performance.now()
     this.#fill()
+  }
+
+  /** Goes on if it was held and is no more. */
+  resume(): void {
+    if (!this.#waitsForOthers) return
+    this.#look()
+    this.received()
   }
 
   /** One request of an open loop. It goes out at the next `flush`, or when the window has room again. */
@@ -98,20 +110,30 @@ export class SendLane implements AnswerSink {
     if (this.#isClosedLoop) this.#fill()
     else this.#catchUp()
     this.#receivedMs = 0
-    if (this.#inFlight === 0) this.#idle?.()
+    if (this.#isIdle) this.#idle?.()
   }
 
   /** Resolves once everything that was begun has been answered. */
   async idle(): Promise<void> {
-    if (this.#inFlight === 0 && this.#overdueMs.length === 0) return
+    if (this.#isIdle) return
     await new Promise<void>(resolve => {
       this.#idle = resolve
     })
   }
 
+  get #isIdle(): boolean {
+    return this.#inFlight === 0 && this.#overdueMs.length === 0 && !this.#waitsForOthers
+  }
+
   #fill(): void {
     const { batchCount } = this.#shape
-    while (this.#meter.mayBegin(batchCount) && this.#begin(this.#receivedMs)) this.#meter.begun += batchCount
+    let isHeld = false
+    while (this.#meter.mayBegin(batchCount)) {
+      isHeld = this.#isHeld()
+      if (isHeld || !this.#begin(this.#receivedMs)) break
+      this.#meter.begun += batchCount
+    }
+    this.#waitsForOthers = isHeld
     this.flush()
   }
 

@@ -55,7 +55,7 @@ function answerTo(frame: Buffer): Buffer {
   return answer
 }
 
-async function sendAll(count: number): Promise<{ lane: SendLane; meter: Meter }> {
+async function sendAll(count: number, started = (_lane: SendLane, _meter: Meter) => {}, isHeld = () => false) {
   const address = server.address()
   const port = typeof address === 'object' ? (address?.port ?? 0) : 0
   const connection = await Connection.open({ host: '127.0.0.1', port })
@@ -63,9 +63,10 @@ async function sendAll(count: number): Promise<{ lane: SendLane; meter: Meter }>
     const meter = new Meter({ count }, process.pid)
     const targets = [0, 1, 2].map(queueId => ({ topic: 'T', queueId }))
     const shape = { bodyBytes: 16, window: 4, batchCount: 1, targets }
-    const lane = new SendLane(connection, meter, { shape, lane: 0 })
+    const lane = new SendLane(connection, meter, { shape, lane: 0, isHeld })
     const failed = new Promise<never>((_, reject) => connection.serve(lane, reject))
     lane.start()
+    started(lane, meter)
     await Promise.race([failed, lane.idle()])
     return { lane, meter }
   } finally {
@@ -92,5 +93,21 @@ describe('a connection that sends', () => {
     expect([lane.acknowledged, meter.count, meter.begun]).toEqual([100, 100, 100])
     expect(lane.refused).toBe(received.length - 100)
     expect(lane.refused).toBeGreaterThan(40)
+  })
+
+  test('waits while it is held, and is not done before it went on', async () => {
+    let isHeld = true
+    const { lane } = await sendAll(
+      10,
+      (held, meter) => {
+        expect(meter.begun).toBe(0)
+        queueMicrotask(() => {
+          isHeld = false
+          held.resume()
+        })
+      },
+      () => isHeld
+    )
+    expect(lane.acknowledged).toBe(10)
   })
 })
