@@ -108,6 +108,7 @@ export const BROKER_KEYS = {
   clearRetryTopicWhenDeleteTopic: onOff(true, 'live', 'deleting a topic deletes the retry topics of its pop consumers'),
   startAcceptSendRequestTimeStamp: whole(0, 'live', 'sends before this time (ms since 1970) are refused'),
   rejectTransactionMessage: onOff(false, 'live', 'transactional sends are refused'),
+  litePullMessageEnable: onOff(true, 'live', 'lite pull consumers may pull'),
   rejectPullConsumerEnable: onOff(false, 'live', 'groups of pull consumers are not registered'),
 
   // Sending.

@@ -63,6 +63,7 @@ export { type KeyAnswer, type KeyRequest, Queries, type QueriesWorld } from './q
 export { type LockedQueue, QueueLocks } from './queue-locks.ts'
 export { RuntimeStats } from './runtime-stats.ts'
 export { emptyDraft, type SendDraft, Sent } from './send-draft.ts'
+export type { DurableAnswer } from './send-durability.ts'
 export type { SendAnswer } from './send-queue.ts'
 export { type OutgoingMessage, refuseUnsupported, type SendTransform } from './send-transform.ts'
 export { Sending, type SendingWorld } from './sending.ts'

@@ -61,6 +61,9 @@ export class PullChecks {
     if ((config.brokerPermission & PERM.read) === 0) {
       throw forbidden(request, FORBIDDEN_TYPE.broker, 'the broker may not be read from')
     }
+    if ((request.sysFlag & PULL_FLAG.lite) !== 0 && !config.litePullMessageEnable) {
+      throw forbidden(request, FORBIDDEN_TYPE.broker, 'lite pull consumers may not pull')
+    }
     terms.group = this.#group(request)
     terms.topic = this.#topic(request)
     const isOwn = (request.sysFlag & PULL_FLAG.hasSubscription) !== 0

@@ -1,6 +1,9 @@
 /**
  * Waiting until what was sent is on disk, but not for ever: a client that waits longer than `syncFlushTimeout` is told so,
  * and its message is stored all the same.
+ *
+ * Whoever begins to wait before the thread comes to its microtasks shares one group: one question to the store and one
+ * deadline for all of them, so that a send costs neither a promise nor a timer.
  */
 import type { Clock } from '../base/index.ts'
 import type { Store } from '../store/index.ts'
@@ -15,51 +18,61 @@ export interface DurabilityWorld {
   readonly alarm: Alarm
 }
 
-class Waiting extends DeadlineNode {
-  readonly answer: (isOnDisk: boolean) => void
+/** Told exactly once. */
+export interface DurableAnswer {
+  /** Whether it came onto the disk in time, or why it never will: BROKER_UNAVAILABLE. */
+  durable(outcome: boolean | Error): void
+}
 
-  constructor(answer: (isOnDisk: boolean) => void) {
-    super()
-    this.answer = answer
-  }
+class Group extends DeadlineNode {
+  readonly answers: DurableAnswer[] = []
+  until = 0
 }
 
 export class Durability {
   readonly #world: DurabilityWorld
-  readonly #deadlines: Deadlines<Waiting>
+  readonly #deadlines: Deadlines<Group>
+  /** Of those that began to wait since the last microtask. */
+  #gathering: Group | undefined
 
   constructor(world: DurabilityWorld) {
     this.#world = world
-    this.#deadlines = new Deadlines(world, waiting => waiting.answer(false))
+    this.#deadlines = new Deadlines(world, group => tell(group, false))
   }
 
-  get waitingCount(): number {
-    return this.#deadlines.count
-  }
-
-  /**
-   * Whether everything below `until` came onto the disk in time.
-   * @throws VarveError BROKER_UNAVAILABLE if it never will
-   */
-  durable(until: number): Promise<boolean> {
-    const { store, config, clock } = this.#world
-    return new Promise((resolve, reject) => {
-      const waiting = new Waiting(resolve)
-      this.#deadlines.add(waiting, clock.monotonicMs() + config.syncFlushTimeout)
-      store.flushed(until).then(
-        () => {
-          this.#deadlines.remove(waiting)
-          resolve(true)
-        },
-        error => {
-          this.#deadlines.remove(waiting)
-          reject(refusalOfStore(error))
-        }
-      )
-    })
+  /** The answer comes when everything below `until` is on disk, when the time is up, or when the store fails. */
+  durable(until: number, answer: DurableAnswer): void {
+    let group = this.#gathering
+    if (group === undefined) {
+      group = this.#gathering = new Group()
+      queueMicrotask(this.#ask)
+    }
+    if (until > group.until) group.until = until
+    group.answers.push(answer)
   }
 
   close(): void {
     this.#deadlines.close()
   }
+
+  readonly #ask = (): void => {
+    const { store, config, clock } = this.#world
+    const group = this.#gathering as Group // Made by whoever scheduled this.
+    this.#gathering = undefined
+    this.#deadlines.add(group, clock.monotonicMs() + config.syncFlushTimeout)
+    store.flushed(group.until).then(
+      () => this.#end(group, true),
+      error => this.#end(group, refusalOfStore(error) as Error) // Promises of the store are rejected with errors.
+    )
+  }
+
+  #end(group: Group, outcome: boolean | Error): void {
+    this.#deadlines.remove(group)
+    tell(group, outcome)
+  }
+}
+
+/** All of the group, unless they have been told. */
+function tell({ answers }: Group, outcome: boolean | Error): void {
+  for (const answer of answers.splice(0)) answer.durable(outcome)
 }

@@ -21,7 +21,7 @@ import { PropertyPass } from './properties.ts'
 import { BatchMessages, type BatchProperties } from './send-batch.ts'
 import { SendChecks } from './send-checks.ts'
 import { type SendDraft, Sent } from './send-draft.ts'
-import { Durability } from './send-durability.ts'
+import { Durability, type DurableAnswer } from './send-durability.ts'
 import { type SendAnswer, SendQueue } from './send-queue.ts'
 import { type OutgoingMessage, refuseUnsupported, type SendTransform } from './send-transform.ts'
 import { UniqueKeys } from './send-unique-key.ts'
@@ -116,12 +116,11 @@ export class Sending {
   }
 
   /**
-   * Whether everything below `until` (of what was sent) comes onto the disk within `syncFlushTimeout`; if not, it is stored
-   * all the same.
-   * @throws VarveError BROKER_UNAVAILABLE if it never will
+   * Tells, exactly once and not within this call, whether everything below `until` (of what was sent) came onto the disk
+   * within `syncFlushTimeout`; if it did not, it is stored all the same.
    */
-  durable(until: number): Promise<boolean> {
-    return this.#durability.durable(until)
+  durable(until: number, answer: DurableAnswer): void {
+    this.#durability.durable(until, answer)
   }
 
   /** How many sends wait for room. */

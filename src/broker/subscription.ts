@@ -22,7 +22,7 @@ export interface Subscription {
   readonly isClassFilter: boolean
 }
 
-/** The expression of a pull that brings its own. @throws VarveError FILTER_INVALID if it names no tag */
+/** The expression of a pull that brings its own. @throws VarveError FILTER_INVALID if it is nothing but bars */
 export function parseSubscription(options: {
   readonly topic: string
   readonly expression: string | undefined
@@ -34,12 +34,11 @@ export function parseSubscription(options: {
   const expressionType = options.expressionType || TAG_EXPRESSION
   const common = { topic, expression, expressionType, version, isClassFilter: false }
   if (expressionType !== TAG_EXPRESSION || expression === ALL_TAGS) return { ...common, tags: [], tagHashes: [] }
-  const tags = expression
-    .split(TAG_SEPARATOR)
-    .map(tag => tag.trim())
-    .filter(tag => tag !== '')
-  if (tags.length === 0) throw new VarveError('FILTER_INVALID', { topic, expression, reason: 'it names no tag' })
-  return { ...common, tags, tagHashes: tags.map(tag => javaHash(tag)) }
+  const parts = expression.split(TAG_SEPARATOR).filter(part => part !== '')
+  if (parts.length === 0) throw new VarveError('FILTER_INVALID', { topic, expression, reason: 'it names no tag' })
+  // Blanks between bars are no error to RocketMQ: then nothing matches.
+  const tags = parts.map(part => part.trim()).filter(tag => tag !== '')
+  return { ...common, tags, tagHashes: hashesOf(tags) }
 }
 
 /** Of a heartbeat. Undefined without a topic. */
@@ -56,10 +55,12 @@ export function readSubscription(json: JavaJson): Subscription | undefined {
     version: integerOf(fields.subVersion, 0),
     tags,
     // Some clients send the tags alone.
-    tagHashes: hashes.length >= tags.length ? hashes : tags.map(tag => javaHash(tag)),
+    tagHashes: hashes.length >= tags.length ? hashes : hashesOf(tags),
     isClassFilter: booleanOf(fields.classFilterMode, false)
   }
 }
+
+const hashesOf = (tags: readonly string[]): number[] => tags.map(tag => javaHash(tag))
 
 /** Under the names of the protocol, sorted. */
 export function subscriptionJson(subscription: Subscription) {

@@ -49,7 +49,7 @@ export const STORE_HOST: HostAddress = { address: '10.1.2.3', port: 10_911 }
 export const BORN_HOST: HostAddress = { address: '10.9.8.7', port: 50_000 }
 
 /** Moves with its clock: whoever advances the clock rings afterwards. */
-class Alarms {
+export class Alarms {
   readonly #clock: SettableClock
   readonly #set = new Map<Alarm, { readonly atMs: number; readonly ring: () => void }>()
 
@@ -158,11 +158,17 @@ export interface DataPath extends AsyncDisposable {
   readonly sending: Sending
   readonly pulling: Pulling
   readonly queries: Queries
+  /** What was told of pulls that found something. */
+  readonly counted: readonly { readonly group: string; readonly topic: string; readonly count: number }[]
   readonly logged: { readonly event: string; readonly fields: LogFields | undefined }[]
   /** Everything that is put off to the end of a turn of the event loop, and what follows from it. */
   turn(): Promise<void>
   advance(ms: number): Promise<void>
+  /** Of a client that does not wait, with a filter of its own that accepts all; but for `more`. */
+  request(more?: Partial<PullRequest>): PullRequest
   pull(more?: Partial<PullRequest>): Pulled
+  /** The very object is handed over. */
+  pullBy(request: PullRequest): Pulled
   /** The group subscribes; the newest version wins. */
   subscribe(expression: string, more?: Subscribing): TestLink
 }
@@ -195,6 +201,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
       ...options.config
     })
   }
+  const counted: { group: string; topic: string; count: number }[] = []
   const logged: { event: string; fields: LogFields | undefined }[] = []
   const log: Log = { ...silentLog, error: (event, fields) => logged.push({ event, fields }) }
   const tables = openTables({ directory: '/store', files: disk, save: saveHere(disk), clock, log, config })
@@ -221,10 +228,17 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     config,
     clock,
     log,
-    memoryBytes: options.memoryBytes ?? Number.MAX_SAFE_INTEGER
+    memoryBytes: options.memoryBytes ?? Number.MAX_SAFE_INTEGER,
+    onPulled: ({ group, topic }, { count }) => counted.push({ group, topic, count })
   })
   const queries = new Queries({ store, config, memoryBytes: options.memoryBytes ?? Number.MAX_SAFE_INTEGER })
   const defaultLink = new TestLink()
+  const request = (more: Partial<PullRequest> = {}): PullRequest => ({ ...PULL, link: defaultLink, ...more })
+  const pullBy = (asked: PullRequest): Pulled => {
+    const pulled = new Pulled()
+    pulling.pull(asked, pulled)
+    return pulled
+  }
   const turn = async (): Promise<void> => {
     // Reading cold data takes some turns of the event loop, as does a flush that somebody waits for.
     for (let i = 0; i < 10; i++) {
@@ -244,6 +258,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     sending,
     pulling,
     queries,
+    counted,
     logged,
     turn,
     async advance(ms) {
@@ -251,11 +266,9 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
       alarms.ring()
       await turn()
     },
-    pull(more = {}) {
-      const pulled = new Pulled()
-      pulling.pull({ ...PULL, link: defaultLink, ...more }, pulled)
-      return pulled
-    },
+    request,
+    pull: more => pullBy(request(more)),
+    pullBy,
     subscribe(expression, { group = GROUP, topic = TOPIC, version = 1, link = defaultLink, ...more } = {}) {
       const tagsSet = expression === '*' ? [] : expression.split('||').map(tag => tag.trim())
       const json = {

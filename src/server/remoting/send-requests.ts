@@ -7,7 +7,7 @@
  * Not here: what may be stored and what becomes of it (broker), replies (reply-requests.ts).
  */
 import type { VarveError } from '../../base/index.ts'
-import type { SendDraft, Sent } from '../../broker/index.ts'
+import type { DurableAnswer, SendDraft, Sent } from '../../broker/index.ts'
 import { field, REQUEST, RESPONSE, type RemotingRequest, readSend } from '../../protocol/index.ts'
 import type { BrokerWorld } from './broker-world.ts'
 import type { Handler, Handlers } from './dispatch.ts'
@@ -39,9 +39,6 @@ interface Waiting {
   readonly isOneway: boolean
 }
 
-/** What is kept of an outcome beyond its turn. */
-type Kept = Pick<Sent, 'queueId' | 'queueOffset'> & { readonly messageIds: string; readonly uniqueKey: string }
-
 class SendRequests {
   readonly #world: BrokerWorld
   #ids = new Uint8Array(64)
@@ -58,7 +55,7 @@ class SendRequests {
     if (sent === undefined) return this.#waitForRoom(draft, request, session)
     if (request.isOneway) return
     if (this.#isSafe(sent)) this.#answer(sent, request.opaque, session)
-    else return this.#answerOnceSafe(sent, { session, opaque: request.opaque, isOneway: false })
+    else this.#answerOnceSafe(sent, session, request.opaque)
   }
 
   #waitForRoom(draft: SendDraft, { opaque, isOneway }: RemotingRequest, session: Session): void {
@@ -69,9 +66,9 @@ class SendRequests {
   #answerWaiting(outcome: Sent | VarveError, waiting: Waiting): void {
     const { session, opaque, isOneway } = waiting
     if (isOneway) return
-    if (outcome instanceof Error) this.#refuse(outcome, waiting)
+    if (outcome instanceof Error) refuse(this.#world, outcome, session, opaque)
     else if (this.#isSafe(outcome)) this.#answer(outcome, opaque, session)
-    else void this.#answerOnceSafe(outcome, waiting)
+    else this.#answerOnceSafe(outcome, session, opaque)
   }
 
   /** Nothing more has to come onto the disk before the client may be told. */
@@ -79,24 +76,15 @@ class SendRequests {
     return !sent.waitsForDisk && this.#world.broker.topics.isSaved
   }
 
-  /** Never rejects: the answer says what happened. */
-  async #answerOnceSafe(sent: Sent, waiting: Waiting): Promise<void> {
-    const { queueId, queueOffset, messageIds, uniqueKey, until, waitsForDisk } = sent
-    const kept = { queueId, queueOffset, messageIds, uniqueKey }
+  #answerOnceSafe(sent: Sent, session: Session, opaque: number): void {
     const { sending, topics } = this.#world.broker
-    try {
-      if (!topics.isSaved) await topics.saved()
-      const isOnDisk = !waitsForDisk || (await sending.durable(until))
-      this.#answerKept(kept, isOnDisk ? RESPONSE.SUCCESS : RESPONSE.FLUSH_DISK_TIMEOUT, waiting)
-    } catch (error) {
-      this.#refuse(error, waiting)
-    }
-  }
-
-  #refuse(error: unknown, { session, opaque }: Waiting): void {
-    const { responseCode, remark, isOurs } = refusalOf(error)
-    if (isOurs) this.#world.log.error('send failed', { error: error as Error })
-    session.connection.begin(opaque, responseCode, remark).end()
+    const kept = new KeptOutcome(this.#world, session, opaque, sent)
+    if (topics.isSaved) return sending.durable(sent.until, kept)
+    const { until, waitsForDisk } = sent
+    topics.saved().then(
+      () => (waitsForDisk ? sending.durable(until, kept) : kept.durable(true)),
+      error => kept.durable(error)
+    )
   }
 
   #answer(sent: Sent, opaque: number, { connection }: Session): void {
@@ -114,17 +102,45 @@ class SendRequests {
       .bool(F.isTraced, config.traceOn)
       .end()
   }
+}
 
-  #answerKept(kept: Kept, code: number, { session, opaque }: Waiting): void {
+/** What is kept of an outcome beyond its turn, until the client may be told. */
+class KeptOutcome implements DurableAnswer {
+  readonly #world: BrokerWorld
+  readonly #session: Session
+  readonly #opaque: number
+  readonly #queueId: number
+  readonly #queueOffset: number
+  readonly #messageIds: string
+  readonly #uniqueKey: string
+
+  constructor(world: BrokerWorld, session: Session, opaque: number, sent: Sent) {
+    this.#world = world
+    this.#session = session
+    this.#opaque = opaque
+    this.#queueId = sent.queueId
+    this.#queueOffset = sent.queueOffset
+    this.#messageIds = sent.messageIds
+    this.#uniqueKey = sent.uniqueKey
+  }
+
+  durable(outcome: boolean | Error): void {
+    if (typeof outcome !== 'boolean') return refuse(this.#world, outcome, this.#session, this.#opaque)
     const { config } = this.#world.broker
-    session.connection
-      .begin(opaque, code)
-      .text(F.msgId, kept.messageIds)
-      .int(F.queueId, kept.queueId)
-      .long(F.queueOffset, kept.queueOffset)
-      .text(F.transactionId, kept.uniqueKey)
+    this.#session.connection
+      .begin(this.#opaque, outcome ? RESPONSE.SUCCESS : RESPONSE.FLUSH_DISK_TIMEOUT)
+      .text(F.msgId, this.#messageIds)
+      .int(F.queueId, this.#queueId)
+      .long(F.queueOffset, this.#queueOffset)
+      .text(F.transactionId, this.#uniqueKey)
       .text(F.region, config.regionId)
       .bool(F.isTraced, config.traceOn)
       .end()
   }
+}
+
+function refuse({ log }: BrokerWorld, error: unknown, { connection }: Session, opaque: number): void {
+  const { responseCode, remark, isOurs } = refusalOf(error)
+  if (isOurs) log.error('send failed', { error: error as Error })
+  connection.begin(opaque, responseCode, remark).end()
 }
