@@ -31,6 +31,7 @@ import { Queries } from './queries.ts'
 import type { QueueLocks } from './queue-locks.ts'
 import type { RuntimeStats } from './runtime-stats.ts'
 import type { Sent } from './send-draft.ts'
+import { firstMeant, LEVELS_UNSUPPORTED, TIMERS_UNSUPPORTED, TRANSACTIONS_UNSUPPORTED } from './send-transform.ts'
 import { Sending } from './sending.ts'
 import type { BrokerStats } from './stats.ts'
 import { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
@@ -107,6 +108,7 @@ export class Broker implements BrokerTables {
       clock,
       random,
       storeHost,
+      transform: firstMeant([TRANSACTIONS_UNSUPPORTED, LEVELS_UNSUPPORTED, TIMERS_UNSUPPORTED]),
       onSent: sent => this.#countSent(sent)
     })
     this.pulling = new Pulling({

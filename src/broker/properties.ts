@@ -18,7 +18,8 @@ import {
   PROPERTY_END,
   RECORD_CHECKSUM_PROPERTY,
   readDelayLevel,
-  Span
+  Span,
+  writeText
 } from '../layout/index.ts'
 
 const name = (text: string): Uint8Array => encodeText(text)
@@ -118,6 +119,37 @@ export class PropertyPass {
     uniqueKey.until = write.write(bytes, end)
     bytes[uniqueKey.until] = PROPERTY_END
     this.length = uniqueKey.until + 1
+  }
+
+  /** Adds a property, behind all others: a reader takes it for the only one of the name. Neither part may be empty. */
+  add(name: Uint8Array, value: string): void {
+    if (this.length + name.length + 3 * value.length + 2 > this.bytes.length) throw tooLarge(this.length + value.length)
+    this.bytes.set(name, this.length)
+    const valueAt = this.length + name.length + 1
+    this.bytes[valueAt - 1] = NAME_END
+    const end = writeText(this.bytes, valueAt, value)
+    this.bytes[end] = PROPERTY_END
+    this.length = end + 1
+  }
+
+  /** Takes out every property of these names. */
+  drop(names: readonly Uint8Array[]): void {
+    const { bytes, length, uniqueKey } = this
+    let end = 0
+    for (let from = 0; from < length; ) {
+      const until = bytes.indexOf(PROPERTY_END, from) + 1 // Every piece has its closing byte.
+      const isDropped = names.some(name => bytes[from + name.length] === NAME_END && this.#isNamed(from, name))
+      if (!isDropped) {
+        bytes.copyWithin(end, from, until)
+        if (uniqueKey.from > from && uniqueKey.from < until) {
+          uniqueKey.from -= from - end
+          uniqueKey.until -= from - end
+        }
+        end += until - from
+      }
+      from = until
+    }
+    this.length = end
   }
 
   /** The result, as a view of `bytes`. @throws VarveError MESSAGE_PROPERTIES_TOO_LARGE */

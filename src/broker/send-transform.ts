@@ -2,7 +2,11 @@
  * The one place where a message may become another before it is stored: half messages of transactions, delayed and
  * timed messages, messages that go to a dead-letter topic instead of a retry topic.
  *
- * What this broker cannot do yet it refuses here, by one table: a message that should wait must not be delivered at once.
+ * Each is a kind of message with a transformation of its own; the kinds stand in one list, and the first that a message
+ * is of decides alone. What this broker cannot do is a kind that is refused: a message that should wait must not be
+ * delivered at once.
+ *
+ * Not here: the kinds that are done (delay/).
  */
 import { VarveError } from '../base/index.ts'
 import { SYS_FLAG } from '../layout/index.ts'
@@ -23,26 +27,50 @@ export interface OutgoingMessage {
   reconsumeTimes: number
 }
 
-/** `properties` is what the message's own say, read and completed; the bytes in `message` are a view of it. */
+/**
+ * `properties` is what the message's own say, read and completed; the bytes in `message` are a view of it, to be taken
+ * anew by a transformation that adds to them. Throws what the message is refused for.
+ */
 export type SendTransform = (message: OutgoingMessage, properties: PropertyPass, draft: SendDraft) => void
 
-interface Unsupported {
-  readonly kind: string
+/** Messages that are stored as something else than what they came as. */
+export interface SendKind {
   readonly isMeant: (properties: PropertyPass, draft: SendDraft) => boolean
+  readonly transform: SendTransform
 }
 
-const UNSUPPORTED: readonly Unsupported[] = [
-  { kind: 'transactional messages', isMeant: ({ isTransaction }, { sysFlag }) => isTransaction || isHalf(sysFlag) },
-  { kind: 'messages with a delay level', isMeant: ({ delayLevel }) => delayLevel > 0 },
-  { kind: 'timed messages', isMeant: ({ isTimed }) => isTimed }
-]
-
-/** Refuses what the table names. @throws VarveError REQUEST_UNSUPPORTED */
-export const refuseUnsupported: SendTransform = (_message, properties, draft) => {
-  for (const { kind, isMeant } of UNSUPPORTED) {
-    if (isMeant(properties, draft)) throw new VarveError('REQUEST_UNSUPPORTED', { topic: draft.topic, kind })
+/** The transformation of the first kind that the message is of; any other message stays as it is. */
+export function firstMeant(kinds: readonly SendKind[]): SendTransform {
+  return (message, properties, draft) => {
+    for (const kind of kinds) {
+      if (!kind.isMeant(properties, draft)) continue
+      kind.transform(message, properties, draft)
+      return
+    }
   }
 }
+
+/** A kind that is refused with REQUEST_UNSUPPORTED. */
+const unsupported = (kind: string, isMeant: SendKind['isMeant']): SendKind => ({
+  isMeant,
+  transform(_message, _properties, { topic }) {
+    throw new VarveError('REQUEST_UNSUPPORTED', { topic, kind })
+  }
+})
+
+export const TRANSACTIONS_UNSUPPORTED = unsupported(
+  'transactional messages',
+  ({ isTransaction }, { sysFlag }) => isTransaction || isHalf(sysFlag)
+)
+export const LEVELS_UNSUPPORTED = unsupported('messages with a delay level', ({ delayLevel }) => delayLevel > 0)
+export const TIMERS_UNSUPPORTED = unsupported('timed messages', ({ isTimed }) => isTimed)
+
+/** Refuses every kind. */
+export const refuseUnsupported: SendTransform = firstMeant([
+  TRANSACTIONS_UNSUPPORTED,
+  LEVELS_UNSUPPORTED,
+  TIMERS_UNSUPPORTED
+])
 
 /** Prepared or rolled back: the store puts such a message into no queue. */
 function isHalf(sysFlag: number): boolean {
