@@ -20,6 +20,7 @@ import type { Configuration } from './config.ts'
 import type { BrokerConfig } from './config-keys.ts'
 import { ConsumerFilters } from './consumer-filters.ts'
 import { systemAlarm } from './deadlines.ts'
+import { DelayedMessages } from './delay/delayed-messages.ts'
 import type { GroupTable } from './groups.ts'
 import { LongPolling } from './long-polling.ts'
 import { OffsetRequests } from './offset-requests.ts'
@@ -30,8 +31,7 @@ import { Pulling } from './pulling.ts'
 import { Queries } from './queries.ts'
 import type { QueueLocks } from './queue-locks.ts'
 import type { RuntimeStats } from './runtime-stats.ts'
-import type { Sent } from './send-draft.ts'
-import { firstMeant, LEVELS_UNSUPPORTED, TIMERS_UNSUPPORTED, TRANSACTIONS_UNSUPPORTED } from './send-transform.ts'
+import { firstMeant, TIMERS_UNSUPPORTED, TRANSACTIONS_UNSUPPORTED } from './send-transform.ts'
 import { Sending } from './sending.ts'
 import type { BrokerStats } from './stats.ts'
 import { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
@@ -67,6 +67,7 @@ export class Broker implements BrokerTables {
   readonly runtime: RuntimeStats
   readonly filters: ConsumerFilters
   readonly appending: Appending
+  readonly delayed: DelayedMessages
   readonly sending: Sending
   readonly longPolling: LongPolling
   readonly pulling: Pulling
@@ -98,7 +99,21 @@ export class Broker implements BrokerTables {
     this.runtime = tables.runtime
     this.filters = new ConsumerFilters({ directory, files, save, clock, log })
     this.longPolling = new LongPolling({ store, clock, alarm: systemAlarm(), defer: setImmediate })
-    this.appending = new Appending(store, this.longPolling)
+    this.appending = new Appending(store, {
+      arrived: (topic, queueId) => {
+        this.longPolling.arrived(topic, queueId)
+        this.delayed.arrived(topic, queueId)
+      }
+    })
+    this.delayed = new DelayedMessages({
+      ...options,
+      appending: this.appending,
+      save,
+      config,
+      onDelivered: (topic, queueId, sizeBytes) => this.#countStored(topic, queueId, 1, sizeBytes),
+      alarm: systemAlarm(),
+      defer: setImmediate
+    })
     this.sending = new Sending({
       store,
       appending: this.appending,
@@ -108,8 +123,8 @@ export class Broker implements BrokerTables {
       clock,
       random,
       storeHost,
-      transform: firstMeant([TRANSACTIONS_UNSUPPORTED, LEVELS_UNSUPPORTED, TIMERS_UNSUPPORTED]),
-      onSent: sent => this.#countSent(sent)
+      transform: firstMeant([TRANSACTIONS_UNSUPPORTED, ...this.delayed.kinds, TIMERS_UNSUPPORTED]),
+      onSent: sent => this.#countStored(sent.storedTopic, sent.storedQueueId, sent.count, sent.sizeBytes)
     })
     this.pulling = new Pulling({
       store,
@@ -134,6 +149,7 @@ export class Broker implements BrokerTables {
     this.offsetRequests = new OffsetRequests({ topics, groups, offsets, queues: this.queries, config })
     this.recurring = [
       ...tables.recurring,
+      ...this.delayed.recurring,
       { name: 'tidy and save filters', everyMs: FILTERS_MS, run: () => this.filters.tidy() }
     ]
     clients.onConsumers(event => this.filters.heard(event))
@@ -199,11 +215,12 @@ export class Broker implements BrokerTables {
     for (const timer of this.#timers) clearInterval(timer)
     this.longPolling.close()
     this.sending.close()
+    await this.delayed.close()
     await this.filters.saved()
     await this.#tables.close()
   }
 
-  #countSent({ topic, queueId, count, sizeBytes }: Sent): void {
+  #countStored(topic: string, queueId: number, count: number, sizeBytes: number): void {
     this.stats.puts(topic).add(queueId, count, sizeBytes, 0)
     this.runtime.put(count, sizeBytes, 0)
   }

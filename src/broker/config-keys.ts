@@ -168,6 +168,13 @@ export const BROKER_KEYS = {
       storeOption: 'delayLevels'
     }
   ),
+  flushDelayOffsetInterval: whole(10_000, 'at start', 'ms between saves of delayOffset.json', { min: 1 }),
+  delayOffsetUpdateVersionStep: whole(
+    200,
+    'live',
+    'delayed messages delivered after which the data version of their progress moves',
+    { min: 1 }
+  ),
 
   // The store.
   storePathRootDir: text('', 'at start', 'the directory of the store', { storeOption: 'directory' }),

@@ -20,6 +20,7 @@ export { storeOptionsOf } from './config-store-options.ts'
 export { ConsumerGroup, type Member } from './consumer-group.ts'
 export { type DataVersion, isSameVersion, readVersion } from './data-version.ts'
 export { type Alarm, systemAlarm } from './deadlines.ts'
+export { DelayedMessages, type DelayedWorld, type LevelFacts } from './delay/delayed-messages.ts'
 export { type GroupConfig, groupConfig, groupConfigJson, readGroupConfig } from './group-config.ts'
 export { FORBIDDEN_READ_BIT, type GroupChange, GroupTable, TRANSACTION_GROUP } from './groups.ts'
 export {
@@ -65,7 +66,14 @@ export { RuntimeStats } from './runtime-stats.ts'
 export { emptyDraft, type SendDraft, Sent } from './send-draft.ts'
 export type { DurableAnswer } from './send-durability.ts'
 export type { SendAnswer } from './send-queue.ts'
-export { type OutgoingMessage, refuseUnsupported, type SendTransform } from './send-transform.ts'
+export {
+  firstMeant,
+  type OutgoingMessage,
+  type SendKind,
+  type SendTransform,
+  TIMERS_UNSUPPORTED,
+  TRANSACTIONS_UNSUPPORTED
+} from './send-transform.ts'
 export { Sending, type SendingWorld } from './sending.ts'
 export { ExpressionCache } from './sql/expression-cache.ts'
 export { SqlFilter } from './sql/sql-filter.ts'

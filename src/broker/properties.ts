@@ -21,6 +21,7 @@ import {
   Span,
   writeText
 } from '../layout/index.ts'
+import { TIMER_PROPERTIES } from './delay/timer-properties.ts'
 
 const name = (text: string): Uint8Array => encodeText(text)
 const KEYS = name('KEYS')
@@ -34,7 +35,6 @@ const TRACE_ON = name('TRACE_ON')
 const RECORD_CHECKSUM = name(RECORD_CHECKSUM_PROPERTY)
 const INNER_COUNT = name('INNER_NUM')
 const REGION = name('MSG_REGION')
-const TIMERS = ['TIMER_DELAY_MS', 'TIMER_DELAY_SEC', 'TIMER_DELIVER_MS'].map(name)
 
 const SPACE = 0x20
 /** What is longer before it is cleaned is refused unread; POP_CK and the like are short. */
@@ -67,6 +67,11 @@ export class PropertyPass {
   readonly #views: Uint8Array[] = []
   #own: OwnProperties | undefined
   #ownBytes: Uint8Array = new Uint8Array(0)
+
+  /** Whether it is to be delivered later than at once. */
+  get isDelayed(): boolean {
+    return this.delayLevel > 0 || this.isTimed
+  }
 
   /**
    * Cleans `properties` and notes what they say.
@@ -204,7 +209,7 @@ export class PropertyPass {
       case REGION.length:
         return !this.#isNamed(from, REGION)
       default:
-        for (const timer of TIMERS)
+        for (const timer of TIMER_PROPERTIES)
           if (timer.length === nameEnd - from && this.#isNamed(from, timer)) this.isTimed = true
         return true
     }

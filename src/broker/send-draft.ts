@@ -63,6 +63,9 @@ const COMMA = 0x2c
 export class Sent {
   topic = ''
   queueId = 0
+  /** Where it was stored: not under `topic` if it has to wait. */
+  storedTopic = ''
+  storedQueueId = 0
   /** Of the first message. */
   queueOffset = 0
   /** Messages stored; more than one only for a batch. */

@@ -62,15 +62,7 @@ export const TRANSACTIONS_UNSUPPORTED = unsupported(
   'transactional messages',
   ({ isTransaction }, { sysFlag }) => isTransaction || isHalf(sysFlag)
 )
-export const LEVELS_UNSUPPORTED = unsupported('messages with a delay level', ({ delayLevel }) => delayLevel > 0)
 export const TIMERS_UNSUPPORTED = unsupported('timed messages', ({ isTimed }) => isTimed)
-
-/** Refuses every kind. */
-export const refuseUnsupported: SendTransform = firstMeant([
-  TRANSACTIONS_UNSUPPORTED,
-  LEVELS_UNSUPPORTED,
-  TIMERS_UNSUPPORTED
-])
 
 /** Prepared or rolled back: the store puts such a message into no queue. */
 function isHalf(sysFlag: number): boolean {

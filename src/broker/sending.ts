@@ -23,7 +23,7 @@ import { SendChecks } from './send-checks.ts'
 import { type SendDraft, Sent } from './send-draft.ts'
 import { Durability, type DurableAnswer } from './send-durability.ts'
 import { type SendAnswer, SendQueue } from './send-queue.ts'
-import { type OutgoingMessage, refuseUnsupported, type SendTransform } from './send-transform.ts'
+import type { OutgoingMessage, SendTransform } from './send-transform.ts'
 import { UniqueKeys } from './send-unique-key.ts'
 import type { TopicConfig } from './topic-config.ts'
 import type { TopicTable } from './topics.ts'
@@ -37,8 +37,7 @@ export interface SendingWorld {
   readonly clock: Clock
   /** As the store was opened with: it is part of message ids. */
   readonly storeHost: HostAddress
-  /** Default: what this broker cannot do yet is refused. */
-  readonly transform?: SendTransform
+  readonly transform: SendTransform
   /** Told of what was stored, before whoever sent it. */
   readonly onSent?: (sent: Sent, draft: SendDraft) => void
   readonly random?: Random
@@ -74,7 +73,7 @@ export class Sending {
     this.#checks = new SendChecks({ ...world, random })
     this.#queue = new SendQueue({ ...world, alarm: alarm(), storeNow: draft => this.#storeNow(draft) })
     this.#durability = new Durability({ ...world, alarm: alarm() })
-    this.#transform = world.transform ?? refuseUnsupported
+    this.#transform = world.transform
     this.#onSent = world.onSent
     this.#uniqueKeys = new UniqueKeys(clock, storeHost)
     this.#sent = new Sent(storeHost)
@@ -148,6 +147,8 @@ export class Sending {
       const sent = draft.isBatch ? this.#storeBatch(draft) : this.#storeOne(draft, topic)
       sent.topic = draft.topic
       sent.queueId = queueId
+      sent.storedTopic = message.topic
+      sent.storedQueueId = message.queueId
       sent.until = (sent.positions[0] as number) + sent.sizeBytes // There is one record at least.
       sent.waitsForDisk = this.#config.flushDiskType === 'SYNC_FLUSH' && this.#properties.waits
       this.#onSent?.(sent, draft)
@@ -195,7 +196,7 @@ export class Sending {
     if (isRetryTopic(draft.topic)) throw illegal(draft, 'batches do not go to retry topics')
     if (draft.body.length === 0) throw illegal(draft, 'it has no body')
     properties.read(draft.properties)
-    if (properties.isTransaction || (draft.sysFlag & SYS_FLAG.TRANSACTION_MASK) !== 0 || properties.delayLevel > 0) {
+    if (properties.isTransaction || (draft.sysFlag & SYS_FLAG.TRANSACTION_MASK) !== 0 || properties.isDelayed) {
       throw illegal(draft, 'messages of a batch are neither transactional nor delayed')
     }
     if (draft.body.length > this.#config.maxMessageSize) {

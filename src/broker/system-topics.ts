@@ -1,5 +1,5 @@
 /** The topics that belong to the broker itself: which names, and what each starts with. */
-import { SCHEDULE_TOPIC, TIMER_TOPIC } from '../layout/index.ts'
+import { parseDelayLevels, SCHEDULE_TOPIC, TIMER_TOPIC } from '../layout/index.ts'
 import type { BrokerConfig } from './config-keys.ts'
 import { TEMPLATE_TOPIC } from './names.ts'
 import { PERM, PERM_READ_WRITE, type TopicConfig, topicConfig } from './topic-config.ts'
@@ -17,6 +17,7 @@ const CHECKPOINT_TOPIC = 'CHECKPOINT_TOPIC'
 const SYSTEM_PREFIX = 'rmq_sys_'
 
 const BENCHMARK_QUEUES = 1024
+/** At least, however few levels there are. */
 const SCHEDULE_QUEUES = 18
 const CLUSTER_QUEUES = 16
 
@@ -64,7 +65,7 @@ export function systemTopics(config: BrokerConfig): TopicConfig[] {
     topic(cluster, CLUSTER_QUEUES, openTo(config.clusterTopicEnable)),
     topic(brokerName, 1, openTo(config.brokerTopicEnable)),
     topic(OFFSET_MOVED_TOPIC, 1),
-    topic(SCHEDULE_TOPIC, SCHEDULE_QUEUES),
+    topic(SCHEDULE_TOPIC, Math.max(SCHEDULE_QUEUES, parseDelayLevels(config.messageDelayLevel).length)),
     ...when(config.traceTopicEnable, topic(config.msgTraceTopicName, 1)),
     topic(replyTopicOf(cluster), 1),
     topic(reviveTopicOf(cluster), reviveQueueNum),

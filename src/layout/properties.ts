@@ -21,6 +21,9 @@ export const PROPERTY = {
   KEYS: 'KEYS',
   UNIQUE_KEY: 'UNIQ_KEY',
   DELAY_LEVEL: 'DELAY',
+  /** Where a message goes that waits in a topic of the broker's. */
+  REAL_TOPIC: 'REAL_TOPIC',
+  REAL_QUEUE: 'REAL_QID',
   INNER_COUNT: 'INNER_NUM',
   INNER_BASE: 'INNER_BASE'
 } as const

@@ -93,6 +93,15 @@ export class Registry {
     return member(family, metric.labels, () => new Histogram())
   }
 
+  /** A histogram that is recorded elsewhere, by what knows of no registry. */
+  readHistogram(metric: HistogramName, histogram: Histogram): void {
+    const { recordedPerUnit = 1, octaves = OCTAVES_OF_DURATIONS } = metric
+    const make = (): HistogramFamily => ({ ...start(metric), type: 'histogram', recordedPerUnit, octaves })
+    const family = this.#family(metric, 'histogram', make)
+    assert(!family.members.has(keyOf(metric.labels)), `${metric.name} is registered once`)
+    member(family, metric.labels, () => histogram)
+  }
+
   /**
    * For what comes and goes with topics and groups: nothing is registered, nothing to be removed. `samples` may be left
    * and resumed in later turns of the event loop, so it walks what bears that, and its labels must be label names.

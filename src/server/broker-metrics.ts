@@ -10,6 +10,7 @@
 import type { Broker } from '../broker/index.ts'
 import { CONSUME_PASSIVELY, deadLetterTopicOf, isDeadLetterTopic, isRetryTopic } from '../broker/index.ts'
 import type { Registry, Sample } from '../metrics/index.ts'
+import { registerDelayMetrics } from './delay-metrics.ts'
 import type { BrokerListeners } from './listeners.ts'
 
 export interface MetricSources {
@@ -24,6 +25,7 @@ export function registerBrokerMetrics(registry: Registry, sources: MetricSources
   registerTraffic(registry, sources)
   registerTables(registry, sources)
   registerClients(registry, sources)
+  registerDelayMetrics(registry, sources.broker.delayed)
   registerStorage(registry, sources)
   registerEngine(registry, sources)
   registerConnections(registry, sources)

@@ -69,12 +69,17 @@ export class MessageEncoder {
   /** Producers are few: the last host is nearly always the next one too. */
   #lastBornHost: HostAddress
   #lastBornHostBytes: Uint8Array
+  /** So are the stores whose records are copied. */
+  #lastStoreHost: HostAddress
+  #lastStoreHostBytes: Uint8Array
 
   constructor(options: EncoderOptions) {
     this.#options = options
     this.#storeHostBytes = hostToBytes(options.storeHost)
     this.#lastBornHost = options.storeHost
     this.#lastBornHostBytes = this.#storeHostBytes
+    this.#lastStoreHost = options.storeHost
+    this.#lastStoreHostBytes = this.#storeHostBytes
   }
 
   /** The most bytes that the record can take. @throws VarveError MESSAGE_BODY_TOO_LARGE, MESSAGE_PROPERTIES_TOO_LARGE */
@@ -117,7 +122,7 @@ export class MessageEncoder {
     const { bytes: topicBytes } = place.topic
     const draft = this.#draft
     const bornHostBytes = bornHost === undefined ? this.#storeHostBytes : this.#bornHostBytes(bornHost)
-    const storeHostBytes = storeHost === undefined ? this.#storeHostBytes : hostToBytes(storeHost)
+    const storeHostBytes = storeHost === undefined ? this.#storeHostBytes : this.#copiedHostBytes(storeHost)
     const bodyBytes = typeof body === 'string' ? textBytes(body) : body.length
     const magic = recordMagicFor(topicBytes.length)
 
@@ -187,6 +192,14 @@ export class MessageEncoder {
       this.#lastBornHost = host
     }
     return this.#lastBornHostBytes
+  }
+
+  #copiedHostBytes(host: HostAddress): Uint8Array {
+    if (host !== this.#lastStoreHost) {
+      this.#lastStoreHostBytes = hostToBytes(host)
+      this.#lastStoreHost = host
+    }
+    return this.#lastStoreHostBytes
   }
 
   /** Returns the position after the properties. */

@@ -113,6 +113,8 @@ export interface ReadRequest extends QueueName {
 export interface RecordViews {
   readonly count: number
   readonly bytes: readonly Uint8Array[]
+  /** As the queue's entry has it: a hash, or when a delayed message is due. NaN while the entry is not written yet. */
+  readonly tagsCodes: ArrayLike<number>
   /** Of the first record. */
   readonly offset: QueueOffset
   /** Where the next read goes on. */

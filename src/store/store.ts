@@ -389,7 +389,10 @@ export class OpenStore implements Store {
     const until = Math.min(max, offset + Math.min(Math.ceil(countMax), READ_COUNT_MAX))
     const entries = this.#entries.find(queue, offset, until, warmth)
     const records = entries && this.#records.read(queue, entries, bytesMax, warmth, make)
-    return records && { ...records, offset, nextOffset: (offset + records.items.length) as QueueOffset }
+    if (entries === undefined || records === undefined) return undefined
+    const { length } = records.items
+    const tagsCodes = make === cut ? entries.tags.slice(0, length) : NO_TAGS
+    return { ...records, tagsCodes, offset, nextOffset: (offset + length) as QueueOffset }
   }
 
   #selectWarm(request: SelectRequest, selection: LogSelection, warmth: Warmth): Selection | undefined {
@@ -481,19 +484,22 @@ export class OpenStore implements Store {
 
 /** What was found of a stretch of a queue: one item for each offset, undefined where the record is damaged. */
 interface Found<Item> extends ReadRecords<Item> {
+  /** Empty where only messages are wanted. */
+  readonly tagsCodes: ArrayLike<number>
   readonly offset: number
   readonly nextOffset: QueueOffset
 }
 
 function nothingAt<Item>(offset: number): Found<Item> {
-  return { items: [], damaged: [], offset, nextOffset: offset as QueueOffset }
+  return { items: [], damaged: [], tagsCodes: NO_TAGS, offset, nextOffset: offset as QueueOffset }
 }
 
 const NO_BYTES = new Uint8Array(0)
+const NO_TAGS = new Float64Array(0)
 
-function viewsOf({ items, damaged, offset, nextOffset }: Found<Uint8Array>): RecordViews {
+function viewsOf({ items, damaged, tagsCodes, offset, nextOffset }: Found<Uint8Array>): RecordViews {
   const bytes = damaged.length === 0 ? (items as Uint8Array[]) : items.map(item => item ?? NO_BYTES) // None is missing.
-  return { count: items.length, bytes, offset: offset as QueueOffset, nextOffset, damaged }
+  return { count: items.length, bytes, tagsCodes, offset: offset as QueueOffset, nextOffset, damaged }
 }
 
 const cut: Make<Uint8Array> = (bytes, _view, at, sizeBytes) => bytes.subarray(at, at + sizeBytes)

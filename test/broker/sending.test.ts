@@ -245,7 +245,6 @@ describe('a send', () => {
       sent: { sysFlag: SYS_FLAG.TRANSACTION_PREPARED },
       code: 'REQUEST_UNSUPPORTED'
     },
-    { what: 'with a delay level', sent: { properties: { DELAY: '1' } }, code: 'REQUEST_UNSUPPORTED' },
     { what: 'for a later time', sent: { properties: { TIMER_DELIVER_MS: '1' } }, code: 'REQUEST_UNSUPPORTED' },
     {
       what: 'of a batch to a long topic',

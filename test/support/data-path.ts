@@ -11,8 +11,10 @@ import {
   type BrokerTables,
   brokerConfig,
   type ClientLink,
+  DelayedMessages,
   type ExpressionFilters,
   emptyDraft,
+  firstMeant,
   LongPolling,
   openTables,
   PULL_FLAG,
@@ -24,7 +26,9 @@ import {
   type SendDraft,
   Sending,
   type SendTransform,
-  saveHere
+  saveHere,
+  TIMERS_UNSUPPORTED,
+  TRANSACTIONS_UNSUPPORTED
 } from '../../src/broker/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import {
@@ -137,6 +141,8 @@ export class Pulled {
 
 export interface DataPathOptions {
   readonly disk?: SimulatedDisk
+  /** Of the path before, on the same machine. */
+  readonly clock?: SettableClock
   readonly store?: Partial<StoreOptions>
   readonly config?: Partial<BrokerConfig>
   readonly expressions?: ExpressionFilters
@@ -155,6 +161,7 @@ export interface DataPath extends AsyncDisposable {
   readonly tables: BrokerTables
   readonly appending: Appending
   readonly longPolling: LongPolling
+  readonly delayed: DelayedMessages
   readonly sending: Sending
   readonly pulling: Pulling
   readonly queries: Queries
@@ -163,6 +170,8 @@ export interface DataPath extends AsyncDisposable {
   readonly logged: { readonly event: string; readonly fields: LogFields | undefined }[]
   /** Everything that is put off to the end of a turn of the event loop, and what follows from it. */
   turn(): Promise<void>
+  /** Timers that are due, and what has been put off until now: once. */
+  oneTurn(): Promise<void>
   advance(ms: number): Promise<void>
   /** Of a client that does not wait, with a filter of its own that accepts all; but for `more`. */
   request(more?: Partial<PullRequest>): PullRequest
@@ -190,7 +199,7 @@ const NO_EXPRESSIONS: ExpressionFilters = {
 
 export async function openDataPath(options: DataPathOptions = {}): Promise<DataPath> {
   const { disk = new SimulatedDisk(), expressions = NO_EXPRESSIONS, around = store => store } = options
-  const clock = new SettableClock()
+  const { clock = new SettableClock() } = options
   const alarms = new Alarms(clock)
   const opened = await openStore({ ...simulated(disk), clock, storeHost: STORE_HOST, ...options.store })
   const store = around(opened)
@@ -207,7 +216,26 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
   const tables = openTables({ directory: '/store', files: disk, save: saveHere(disk), clock, log, config })
   const deferred: (() => void)[] = []
   const longPolling = new LongPolling({ store, clock, alarm: alarms.make(), defer: run => deferred.push(run) })
-  const appending = new Appending(store, longPolling)
+  const appending = new Appending(store, {
+    arrived(topic, queueId) {
+      longPolling.arrived(topic, queueId)
+      delayed.arrived(topic, queueId)
+    }
+  })
+  const delayed = new DelayedMessages({
+    store,
+    appending,
+    directory: '/store',
+    files: disk,
+    save: saveHere(disk),
+    config,
+    storeHost: STORE_HOST,
+    onDelivered: () => undefined,
+    clock,
+    alarm: alarms.make(),
+    defer: run => deferred.push(run),
+    log
+  })
   const sending = new Sending({
     store,
     appending,
@@ -218,7 +246,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     storeHost: STORE_HOST,
     random: seededRandom(1),
     alarm: alarms.make,
-    ...(options.transform === undefined ? {} : { transform: options.transform })
+    transform: options.transform ?? firstMeant([TRANSACTIONS_UNSUPPORTED, ...delayed.kinds, TIMERS_UNSUPPORTED])
   })
   const pulling = new Pulling({
     ...tables,
@@ -241,7 +269,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
   }
   const turn = async (): Promise<void> => {
     // Reading cold data takes some turns of the event loop, as does a flush that somebody waits for.
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 10 || deferred.length > 0; i++) {
       for (const run of deferred.splice(0)) run()
       await new Promise(resolve => setImmediate(resolve))
     }
@@ -255,12 +283,18 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     tables,
     appending,
     longPolling,
+    delayed,
     sending,
     pulling,
     queries,
     counted,
     logged,
     turn,
+    async oneTurn() {
+      alarms.ring()
+      for (const run of deferred.splice(0)) run()
+      await new Promise(resolve => setImmediate(resolve))
+    },
     async advance(ms) {
       clock.advance(ms)
       alarms.ring()
@@ -304,6 +338,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     async [Symbol.asyncDispose]() {
       sending.close()
       longPolling.close()
+      await delayed.close()
       await tables.close()
       await opened.close()
     }

@@ -51,6 +51,12 @@ export function adminBrokerRequests(world: BrokerWorld): Handlers {
       }
     ],
     [
+      REQUEST.GET_ALL_DELAY_OFFSET,
+      (request, session) => {
+        session.succeed(request, new TextEncoder().encode(broker.delayed.progressText))
+      }
+    ],
+    [
       REQUEST.GET_BROKER_HA_STATUS,
       (request, session) => {
         const masterCommitLogMaxOffset = broker.store.info().appendedUntil

@@ -38,6 +38,9 @@ export async function runtimeInfo({ broker, clock }: BrokerWorld): Promise<Recor
     pullThreadPoolQueueHeadWaitTimeMills: 0,
     timeMills: clock.nowMs()
   }
+  for (const { level, nextOffset, maxOffset } of broker.delayed.levels()) {
+    values[`scheduleMessageOffset_${level}`] = `${nextOffset},${maxOffset}`
+  }
   for (const queue of QUEUES_WITHOUT_COUNTERPART) {
     values[`${queue}ThreadPoolQueueSize`] = 0
     values[`${queue}ThreadPoolQueueCapacity`] = 0

@@ -1,0 +1,46 @@
+/** Delayed messages as clients and tools see them. */
+import { describe, expect, test } from 'vitest'
+import { SCHEDULE_TOPIC } from '../../../src/layout/index.ts'
+import { Registry } from '../../../src/metrics/index.ts'
+import { REQUEST, RESPONSE } from '../../../src/protocol/index.ts'
+import { registerDelayMetrics } from '../../../src/server/delay-metrics.ts'
+import { ask, brokerPlace, bytes, fieldsOf, jsonOf, sendFieldsV2 } from './broker-place.ts'
+
+const body = bytes('a body')
+const delayed = { i: 'UNIQ_KEY\x01U1\x02DELAY\x013\x02' }
+
+describe('a delayed message that is sent', () => {
+  test('is answered with the queue that was asked for and the place where it waits', async () => {
+    await using place = await brokerPlace()
+    const client = await place.client()
+    const answer = await ask(client, REQUEST.SEND_MESSAGE_V2, { ...sendFieldsV2({ queueId: 1 }), ...delayed }, body)
+    expect(answer.code).toBe(RESPONSE.SUCCESS)
+    expect(fieldsOf(answer)).toMatchObject({ queueId: '1', queueOffset: '0', transactionId: 'U1' })
+    expect(fieldsOf(answer).recallHandle).toBeUndefined()
+    expect(place.store.maxOffset({ topic: SCHEDULE_TOPIC, queueId: 2 })).toBe(1)
+  })
+
+  test('counts as put into the topic that it waits in', async () => {
+    await using place = await brokerPlace()
+    const client = await place.client()
+    await ask(client, REQUEST.SEND_MESSAGE_V2, { ...sendFieldsV2(), ...delayed }, body)
+    const counts = new Map([...place.broker.stats.topicPuts()].map(([topic, { messages }]) => [topic, messages]))
+    expect(counts.get(SCHEDULE_TOPIC)).toBe(1)
+    expect(counts.get('orders') ?? 0).toBe(0)
+  })
+
+  test('shows in what tools ask for and in the metrics', async () => {
+    await using place = await brokerPlace()
+    const client = await place.client()
+    for (let i = 0; i < 2; i++) await ask(client, REQUEST.SEND_MESSAGE_V2, { ...sendFieldsV2(), ...delayed }, body)
+    const info = await ask(client, REQUEST.GET_BROKER_RUNTIME_INFO)
+    expect(jsonOf(info)).toMatchObject({ table: { scheduleMessageOffset_3: '0,2' } })
+    const progress = await ask(client, REQUEST.GET_ALL_DELAY_OFFSET)
+    expect(jsonOf(progress)).toMatchObject({ dataVersion: { counter: 0 }, offsetTable: {} })
+
+    const registry = new Registry()
+    registerDelayMetrics(registry, place.broker.delayed)
+    const waiting = [...registry.families()].find(({ name }) => name === 'varve_delay_waiting_messages')
+    expect(waiting?.type === 'sampled' && [...waiting.samples()]).toEqual([{ labels: { delay_level: '3' }, value: 2 }])
+  })
+})
