@@ -16,10 +16,9 @@ import { ConfigFile, readConfigFile } from './config-file.ts'
 import type { BrokerConfig } from './config-keys.ts'
 import { type DataVersion, firstVersion, nextVersion, readVersion } from './data-version.ts'
 import { integerOf, objectOf } from './json-fields.ts'
-import { QueueOffsets } from './queue-offsets.ts'
+import { QueueOffsets, TOPIC_END } from './queue-offsets.ts'
 import type { TableSurroundings } from './topics.ts'
 
-const TOPIC_END = '@'
 /** Printing that many changed entries takes about a millisecond; then others have their turn. */
 const PRINTED_PER_TURN = 1000
 
@@ -190,7 +189,7 @@ export class ConsumerOffsets {
   json(): Record<string, Record<string, number>> {
     const table: Record<string, Record<string, number>> = {}
     for (const offsets of this.#all()) {
-      table[`${offsets.topic}${TOPIC_END}${offsets.group}`] = Object.fromEntries(offsets.allCommitted())
+      table[offsets.key] = Object.fromEntries(offsets.allCommitted())
     }
     return table
   }
@@ -235,7 +234,7 @@ export class ConsumerOffsets {
       offsets.text()
       if (++printedCount % PRINTED_PER_TURN === 0) await new Promise(resolve => setImmediate(resolve))
     }
-    const members = entries.map(offsets => `\t\t"${offsets.topic}${TOPIC_END}${offsets.group}":${offsets.text()}`)
+    const members = entries.map(offsets => offsets.text())
     const version = printJavaJson(this.#version).replaceAll('\n', '\n\t')
     const table = members.length === 0 ? '{}' : `{\n${members.join(',\n')}\n\t}`
     return new TextEncoder().encode(`{\n\t"dataVersion":${version},\n\t"offsetTable":${table}\n}`)
@@ -244,7 +243,6 @@ export class ConsumerOffsets {
   #load(json: JavaJson | undefined): void {
     const content = objectOf(json)
     for (const [key, queues] of Object.entries(objectOf(content?.offsetTable) ?? {})) {
-      // No topic has an @ in its name; a group that broadcasts through a proxy does.
       const end = key.indexOf(TOPIC_END)
       if (end <= 0 || end === key.length - 1) continue
       for (const [queueId, offset] of Object.entries(objectOf(queues) ?? {})) {

@@ -4,6 +4,9 @@
  * Not here: which groups and topics there are, and the file (offsets.ts).
  */
 
+/** No topic has it in its name; a group that broadcasts through a proxy does. */
+export const TOPIC_END = '@'
+
 export class QueueOffsets {
   readonly topic: string
   readonly group: string
@@ -19,6 +22,11 @@ export class QueueOffsets {
   constructor(topic: string, group: string) {
     this.topic = topic
     this.group = group
+  }
+
+  /** Under which files and slaves know it. */
+  get key(): string {
+    return `${this.topic}${TOPIC_END}${this.group}`
   }
 
   get isEmpty(): boolean {
@@ -51,10 +59,6 @@ export class QueueOffsets {
     this.#pulled.set(queueId, offset)
   }
 
-  forgetPulled(): void {
-    this.#pulled = undefined
-  }
-
   pendingReset(queueId: number): number | undefined {
     return this.#resets?.get(queueId)
   }
@@ -74,7 +78,7 @@ export class QueueOffsets {
     return offset
   }
 
-  /** `{"0":250,"1":249}` as pretty JSON inside two brackets. */
+  /** `"topic@group":{"0":250,"1":249}` as pretty JSON inside two brackets. */
   text(): string {
     this.#text ??= this.#print()
     return this.#text
@@ -85,10 +89,9 @@ export class QueueOffsets {
   }
 
   #print(): string {
-    if (this.#committed.size === 0) return '{}'
     const members = [...this.#committed]
       .sort(([a], [b]) => a - b)
       .map(([queueId, offset]) => `\t\t\t"${queueId}":${offset}`)
-    return `{\n${members.join(',\n')}\n\t\t}`
+    return `\t\t${JSON.stringify(this.key)}:{\n${members.join(',\n')}\n\t\t}`
   }
 }

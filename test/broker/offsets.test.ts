@@ -235,6 +235,18 @@ describe('the table of offsets', () => {
     expect(opened({ disk }).offsets.json()).toEqual(table)
   })
 
+  test('keeps whatever names it has read, without harm to the file', async () => {
+    const disk = newDisk()
+    disk.makeDirectory(join(ROOT, 'config'))
+    const table = { 'a"b\\@g\n': { 0: 1 }, '__proto__@g': { 0: 2 }, 'grün@g@broadcast': { 1: 3 } }
+    writeText(disk, PATH, JSON.stringify({ offsetTable: table }))
+    const { offsets, world } = opened({ disk })
+    offsets.commit(QUEUE, 5)
+    await offsets.saved()
+    const found = new ConsumerOffsets({ ...world, files: disk.kill() }).json()
+    expect(found).toEqual({ ...table, 'orders@g': { 0: 5 } })
+  })
+
   test('does what the simplest model does, over any history, crashes included', async () => {
     const name = (prefix: string) => fc.integer({ min: 0, max: 2 }).map(i => `${prefix}${i}`)
     const queue = fc.record({ topic: name('t'), group: name('g'), queueId: fc.integer({ min: 0, max: 3 }) })
