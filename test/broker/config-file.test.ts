@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { seededRandom, VarveError } from '../../src/base/index.ts'
 import { ConfigFile, readConfigFile } from '../../src/broker/config-file.ts'
-import { replaceWithBackup } from '../../src/store/index.ts'
+import { type Files, replaceWithBackup } from '../../src/store/index.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
 import { losesEverything, losesNothing, type SimulatedDisk } from '../support/simulated-disk.ts'
 import { newDisk, ROOT, textIn, writeText } from '../support/table-fixtures.ts'
@@ -21,7 +21,10 @@ function versionIn(disk: SimulatedDisk): number | undefined {
 class Stopped extends Error {}
 
 /** Replaces the file, and stops for good before call number `stopAt`; false if that many calls were not made. */
-function replaceUntil(disk: SimulatedDisk, version: number, stopAt: number): boolean {
+const replaceUntil = (disk: SimulatedDisk, version: number, stopAt: number) =>
+  stopsAt(disk, stopAt, files => replaceWithBackup(files, PATH, bytes(contentOf(version))))
+
+function stopsAt(disk: SimulatedDisk, stopAt: number, work: (files: Files) => void): boolean {
   let calls = 0
   const files = new FaultyFiles(disk, {
     before: () => {
@@ -29,7 +32,7 @@ function replaceUntil(disk: SimulatedDisk, version: number, stopAt: number): boo
     }
   })
   try {
-    replaceWithBackup(files, PATH, bytes(contentOf(version)))
+    work(files)
     return false
   } catch (error) {
     if (error instanceof Stopped) return true
@@ -97,6 +100,7 @@ describe('replacing a file of config/', () => {
     files.fail({ kind: 'write', errno: 'ENOSPC' })
     expect(() => replaceWithBackup(files, PATH, bytes(contentOf(2)))).toThrow(/STORE_DISK_FULL/)
     expect(versionIn(disk)).toBe(1)
+    expect(disk.list(join(ROOT, 'config'))).toEqual(['table.json']) // Nothing half written takes the last room.
   })
 })
 
@@ -138,6 +142,48 @@ describe('reading a file of config/', () => {
     replaceWithBackup(disk, PATH, bytes('{"version":2}'))
     expect(textIn(disk, `${PATH}.bak`)).toBe(OLDER)
     expect(versionIn(disk)).toBe(2)
+  })
+
+  test.each([
+    { file: GOOD, backup: OLDER, found: 1 },
+    { file: '{"vers', backup: OLDER, found: 0 },
+    { file: undefined, backup: OLDER, found: 0 }
+  ])('$file beside backup $backup, stopped at any call, finds $found the next time', ({ file, backup, found }) => {
+    const start = diskWith(file, backup)
+    start.settle()
+    let stopAt = 1
+    for (let stopped = true; stopped; stopAt++) {
+      const disk = start.kill()
+      stopped = stopsAt(disk, stopAt, files => readConfigFile(files, PATH))
+      const machines = [disk.kill(), disk.crash(seededRandom(stopAt), losesEverything)]
+      for (let seed = 0; seed < 10; seed++) machines.push(disk.crash(seededRandom(seed)))
+      for (const machine of machines) expect(versionIn(machine)).toBe(found)
+    }
+    expect(stopAt).toBeGreaterThan(5)
+  })
+
+  test('makes durable what it found, wherever the save before it was killed', () => {
+    for (let stopAt = 1; stopAt < 14; stopAt++) {
+      const disk = newDisk()
+      replaceWithBackup(disk, PATH, bytes(contentOf(1)))
+      stopsAt(disk, stopAt, files => replaceWithBackup(files, PATH, bytes(contentOf(2))))
+      const next = disk.kill()
+      const found = versionIn(next)
+      expect(versionIn(next.crash(seededRandom(stopAt), losesEverything))).toBe(found)
+    }
+  })
+
+  test.each([
+    { file: GOOD, backup: OLDER, found: 1 },
+    { file: undefined, backup: OLDER, found: 0 }
+  ])('$file beside backup $backup, copied there by hand, stays through a loss of power', ({ file, backup, found }) => {
+    const disk = newDisk()
+    disk.makeDirectory(join(ROOT, 'config'))
+    disk.settle()
+    if (file !== undefined) writeText(disk, PATH, file)
+    writeText(disk, `${PATH}.bak`, backup)
+    expect(versionIn(disk)).toBe(found)
+    expect(versionIn(disk.crash(seededRandom(1), losesEverything))).toBe(found)
   })
 
   function diskWith(file: string | undefined, backup: string | undefined): SimulatedDisk {

@@ -83,6 +83,11 @@ export function goldenJson(name: string): string {
   return readFileSync(join(DATA, 'json', name), 'utf8')
 }
 
+/** A file of `config/` as the managers of a broker of Apache RocketMQ saved it, or the `listing.jsonl` of what they hold. */
+export function goldenConfig(name: string): string {
+  return readFileSync(join(DATA, 'config', name), 'utf8')
+}
+
 /** Every key of a `broker.conf` of Apache RocketMQ, with its default. */
 export function goldenKeys(): string {
   return readFileSync(join(DATA, 'keys.properties'), 'utf8')
