@@ -3,19 +3,40 @@
  * client-process.mjs. What a library cannot do it does not list, and the scenarios that need it leave it out.
  */
 import { ClientProcess } from './client-process.mjs'
+import { buildGoClient, goClient } from './go-client.mjs'
 import { buildJavaClient, JAVA_CLIENT_VERSIONS, javaClient } from './java-client.mjs'
+import { buildNodeClient, nodeClient } from './node-client.mjs'
 
 const JAVA_ABILITIES = [
-  ...['sync', 'async', 'oneway', 'batch', 'queue', 'selector', 'view', 'key', 'properties'],
-  ...['push', 'tags', 'sql', 'orderly', 'broadcasting', 'from', 'instance', 'file of offsets'],
+  ...['sync', 'async', 'oneway', 'batch', 'queue', 'selector', 'view', 'key'],
+  ...['push', 'tags', 'sql', 'orderly', 'broadcasting', 'local offsets', 'from'],
   ...['lite pull', 'pull', 'offsets']
 ]
+const GO_ABILITIES = [
+  ...['sync', 'async', 'oneway', 'batch', 'queue', 'selector'],
+  ...['push', 'tags', 'sql', 'orderly', 'broadcasting', 'local offsets', 'from'],
+  'pull'
+]
+const NODE_ABILITIES = ['sync', 'push', 'tags', 'broadcasting']
 
-const java = JAVA_CLIENT_VERSIONS.map(version => ({
-  name: `java ${version}`,
-  abilities: new Set(JAVA_ABILITIES),
-  build: progress => buildJavaClient(version, progress),
-  start: ({ home, nameServer }) => new ClientProcess({ ...javaClient(version, { home }), defaults: { nameServer } })
-}))
-
-export const FLAVOURS = [...java]
+/** `start` gives a client process that keeps what its library writes in `home`. */
+export const FLAVOURS = [
+  ...JAVA_CLIENT_VERSIONS.map(version => ({
+    name: `java ${version}`,
+    abilities: new Set(JAVA_ABILITIES),
+    build: progress => buildJavaClient(version, progress),
+    start: ({ home, nameServer }) => new ClientProcess({ ...javaClient(version, { home }), defaults: { nameServer } })
+  })),
+  {
+    name: 'go',
+    abilities: new Set(GO_ABILITIES),
+    build: buildGoClient,
+    start: ({ home, nameServer }) => new ClientProcess({ ...goClient({ home }), defaults: { nameServer } })
+  },
+  {
+    name: 'node',
+    abilities: new Set(NODE_ABILITIES),
+    build: buildNodeClient,
+    start: ({ home, nameServer }) => new ClientProcess({ ...nodeClient({ home }), defaults: { nameServer } })
+  }
+]
