@@ -22,7 +22,8 @@ export interface Page {
 export function pageOf(request: RemotingRequest, paging: Paging): { readonly page: Page; readonly isPaged: boolean } {
   const { count, version } = paging
   if (request.isAbsent(paging.countMax)) return { page: { from: 0, until: count }, isPaged: false }
-  const asked = request.text(paging.dataVersion)
+  // mqadmin sends the version of a table that it does not know yet as an empty text.
+  const asked = request.text(paging.dataVersion) || undefined
   const known = asked === undefined ? undefined : readVersion(parseWire(new TextEncoder().encode(asked)))
   // The table has changed since the page before: the reader begins anew.
   const isSame = known !== undefined && isSameVersion(known, version)

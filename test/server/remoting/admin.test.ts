@@ -89,7 +89,9 @@ describe('a topic', () => {
     const version = JSON.stringify(at(whole, 'dataVersion'))
     const names: string[] = []
     for (let topicSeq = 0; topicSeq < namesAt(whole, 'topicConfigTable').length; topicSeq += 3) {
-      const page = await ask(client, REQUEST.GET_ALL_TOPIC_CONFIG, { topicSeq, dataVersion: version, maxTopicNum: 3 })
+      // mqadmin knows no version when it asks for the first page, and says so with an empty text.
+      const dataVersion = topicSeq === 0 ? '' : version
+      const page = await ask(client, REQUEST.GET_ALL_TOPIC_CONFIG, { topicSeq, dataVersion, maxTopicNum: 3 })
       names.push(...namesAt(jsonOf(page), 'topicConfigTable'))
       expect(fieldsOf(page).totalTopicNum).toBe(String(namesAt(whole, 'topicConfigTable').length))
     }
