@@ -9,9 +9,10 @@ import { buildNodeClient, nodeClient } from './node-client.mjs'
 
 const JAVA_ABILITIES = [
   ...['sync', 'async', 'oneway', 'batch', 'queue', 'selector', 'view', 'key'],
-  ...['push', 'tags', 'sql', 'orderly', 'broadcasting', 'local offsets', 'from'],
+  ...['push', 'tags', 'sql', 'orderly', 'gives back locks', 'broadcasting', 'local offsets', 'from'],
   ...['lite pull', 'pull', 'offsets']
 ]
+/** It never gives a queue's lock back: whom it leaves a queue to must wait until the lock ends by itself, after a minute. */
 const GO_ABILITIES = [
   ...['sync', 'async', 'oneway', 'batch', 'queue', 'selector'],
   ...['push', 'tags', 'sql', 'orderly', 'broadcasting', 'local offsets', 'from'],

@@ -29,8 +29,8 @@ export const groups = [
   },
   {
     name: 'an orderly group keeps the order of each queue while one joins and one leaves',
-    needs: ['sync', 'push', 'orderly', 'selector'],
-    short: ['java 5', 'go'],
+    needs: ['sync', 'push', 'orderly', 'selector', 'gives back locks'],
+    short: ['java 5'],
     async run(world) {
       const { topic, producer, members, sending } = await startSharing(world, { orderly: true })
       const third = await join(world, topic, 'third', { orderly: true })
@@ -44,8 +44,25 @@ export const groups = [
     }
   },
   {
-    name: 'an orderly group takes over the queues of a member that was killed, in order',
+    name: 'an orderly consumer keeps the order of each queue',
     needs: ['sync', 'push', 'orderly', 'selector'],
+    short: ['java 4', 'go'],
+    async run(world) {
+      const target = await world.target()
+      const topic = await world.topic(target, 'ordered', { queues: QUEUES })
+      const client = world.client(target)
+      await client.run({ do: 'producer', as: 'p' })
+      const send = from => client.run({ do: 'send', as: 'p', topic, mode: 'selector', from, count: SETTLED })
+      await send(0)
+      await client.run({ do: 'push', as: 'o', group: world.group(), topic, orderly: true })
+      await send(SETTLED)
+      await world.untilConsumed([client], topic, 2 * SETTLED)
+      world.judge({ topic, producers: [client], consumers: [client], ordered: true })
+    }
+  },
+  {
+    name: 'an orderly group takes over the queues of a member that was killed, in order',
+    needs: ['sync', 'push', 'orderly', 'selector', 'gives back locks'],
     async run(world) {
       const { topic, producer, members, sending } = await startSharing(world, { orderly: true })
       await members[0].kill()
