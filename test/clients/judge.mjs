@@ -60,9 +60,7 @@ export function complaints({
     'acknowledged but never consumed': [...acknowledged.keys()].filter(id => mustArrive(id) && !byId.has(id)),
     'consumed but not meant to arrive': [...byId.keys()].filter(id => !mayArrive(id)),
     'consumed with another body': consumed.filter(({ intact }) => !intact).map(({ id }) => id),
-    'consumed elsewhere than acknowledged': consumed
-      .filter(line => isElsewhere(acknowledged.get(line.id), line))
-      .map(shownPlace),
+    'consumed elsewhere than acknowledged': elsewhere(byId, acknowledged, repeats).map(shownPlace),
     'consumed more than once':
       repeats === 'some' ? [] : [...byId].filter(([, lines]) => lines.length > 1).map(([id]) => id),
     'out of order in its queue': ordered ? disordered(consumed).map(shownPlace) : []
@@ -76,6 +74,14 @@ function groupedById(consumed) {
   const groups = new Map()
   for (const line of consumed) groups.set(line.id, [...(groups.get(line.id) ?? []), line])
   return groups
+}
+
+/** A message that was stored twice, because a try had no answer, has been acknowledged for one of its places. */
+function elsewhere(byId, acknowledged, repeats) {
+  return [...byId].flatMap(([id, lines]) => {
+    const wrong = lines.filter(line => isElsewhere(acknowledged.get(id), line))
+    return repeats === 'some' && wrong.length < lines.length ? [] : wrong
+  })
 }
 
 /** Where the answer to the send and the consumer both name a place or an id, they must name the same. */

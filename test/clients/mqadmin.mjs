@@ -11,14 +11,14 @@ const FAILURE = /Exception/
 
 export class Mqadmin {
   #process
-  #nameServer
+  #common
   #last = Promise.resolve()
 
-  /** @param {{ home: string, nameServer: string }} options */
+  /** @param {{ home: string, nameServer?: string }} options without a name server each command must name one */
   constructor({ home, nameServer }) {
     mkdirSync(home, { recursive: true })
     this.#process = new ClientProcess({ command: 'java', args: apacheJava({ home, main: program }), cwd: home })
-    this.#nameServer = nameServer
+    this.#common = nameServer === undefined ? [] : ['-n', nameServer]
   }
 
   /**
@@ -35,7 +35,7 @@ export class Mqadmin {
   /** The same, whatever it prints. One command at a time: it prints to one place. */
   said(...command) {
     const run = async () => {
-      const text = await this.#process.run({ do: [...command, '-n', this.#nameServer] })
+      const text = await this.#process.run({ do: [...command, ...this.#common] })
       return text.split('\n').filter(line => line.trim() !== '' && !LOGGER_TALK.test(line))
     }
     const said = this.#last.then(run)
@@ -43,11 +43,17 @@ export class Mqadmin {
     return said
   }
 
-  /** Rows of a table, split at spaces, without its heading. */
+  /** Rows of a table, by the names in its heading, which say what each is. */
   async table(...command) {
-    return (await this.run(...command))
-      .filter(line => !line.startsWith('#'))
-      .map(line => line.trim().split(/\s{2,}|\s+/))
+    const lines = await this.run(...command)
+    const heading = lines.find(line => line.startsWith('#'))
+    if (heading === undefined) throw new Error(`no table: ${lines.join('\n')}`)
+    const names = [...heading.matchAll(/#([^#]+)/g)]
+    const rows = lines.slice(lines.indexOf(heading) + 1)
+    return rows.map(row => {
+      const cells = row.trim().split(/\s{2,}/)
+      return Object.fromEntries(names.map(([, name], index) => [name.trim(), cells[index]]))
+    })
   }
 
   kill() {

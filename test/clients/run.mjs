@@ -84,7 +84,7 @@ function chosen(kind) {
     .filter(({ targets }) => targets === undefined || targets.includes(kind))
     .flatMap(scenario => {
       if (scenario.needs === undefined) return [{ scenario, title: scenario.name }]
-      return FLAVOURS.filter(({ abilities }) => scenario.needs.every(need => abilities.has(need))).map(flavour => ({
+      return FLAVOURS.filter(flavour => suits(flavour, scenario)).map(flavour => ({
         scenario,
         flavour,
         title: `${flavour.name}: ${scenario.name}`
@@ -92,6 +92,10 @@ function chosen(kind) {
     })
     .filter(({ scenario, flavour }) => !options.short || isShort(scenario, flavour))
     .filter(({ title }) => options.only === undefined || title.includes(options.only))
+}
+
+function suits({ name, abilities }, scenario) {
+  return scenario.needs.every(need => abilities.has(need)) && (scenario.with ?? name) === name
 }
 
 /** `short` names the flavours that stand for all in the short form; without it, none does. */

@@ -1,40 +1,26 @@
 /**
- * Name servers and registration, ours and Apache RocketMQ's in every combination:
- * `node test/clients/nameserver-scenarios.mjs [--only TEXT] [--keep]`, after `npm run build`.
- *
- * Apache's parts are its own name server, broker, mqadmin and Java clients of two releases. Needs Java 17 and Maven.
+ * Name servers and registration, ours and Apache RocketMQ's in every combination: Apache's own name server, broker, mqadmin
+ * and Java clients of two releases.
  */
-import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { parseArgs, promisify } from 'node:util'
-import { silentLog, systemClock } from '../../dist/src/base/index.js'
-import { brokerConfig, saveHere, TopicTable, topicConfig } from '../../dist/src/broker/index.js'
-import { parseNameServers, Registration } from '../../dist/src/server/registration.js'
-import { openRealFiles } from '../../dist/src/store/index.js'
-import {
-  apacheJava,
-  buildApacheServers,
-  freePorts,
-  startApacheBroker,
-  startApacheNameServer
-} from './apache-servers.mjs'
-import { ClientProcess } from './client-process.mjs'
-import { buildJavaClient, JAVA_CLIENT_VERSIONS, javaClient } from './java-client.mjs'
-import { differences } from './nameserver-differential.mjs'
-import { callerOf, startVarveNameServer } from './nameserver-varve.mjs'
-import { createTopic } from './topics.mjs'
+import { silentLog, systemClock } from '../../../dist/src/base/index.js'
+import { brokerConfig, saveHere, TopicTable, topicConfig } from '../../../dist/src/broker/index.js'
+import { parseNameServers, Registration } from '../../../dist/src/server/registration.js'
+import { openRealFiles } from '../../../dist/src/store/index.js'
+import { buildApacheServers, freePorts, startApacheBroker, startApacheNameServer } from '../apache-servers.mjs'
+import { ClientProcess } from '../client-process.mjs'
+import { buildJavaClient, JAVA_CLIENT_VERSIONS, javaClient } from '../java-client.mjs'
+import { Mqadmin } from '../mqadmin.mjs'
+import { differences } from '../nameserver-differential.mjs'
+import { callerOf, startVarveNameServer } from '../nameserver-varve.mjs'
+import { createTopic } from '../topics.mjs'
+import { until } from '../waiting.mjs'
 
 const ROUTE = 105
-const WAIT_MS_MAX = 60_000
-const LOOK_EVERY_MS = 100
 const MESSAGE_COUNT = 50
-/** What Java's logger prints about itself. */
-const LOGGER_TALK = /\|-(INFO|WARN)/
 
-const scenarios = {
+const checks = {
   async 'the same answers to one conversation'({ home }) {
     const [apache, varve] = [await startApacheNameServer({ home: home('apache') }), await startVarveNameServer()]
     try {
@@ -219,51 +205,24 @@ async function expectWords(output, ...words) {
   if (missing.length > 0) throw new Error(`without ${missing.join(', ')}: ${text}`)
 }
 
-async function until(holds, what) {
-  const lastMs = performance.now() + WAIT_MS_MAX
-  while (!(await holds())) {
-    if (performance.now() > lastMs) throw new Error(`not within ${WAIT_MS_MAX} ms: ${what}`)
-    await pause(LOOK_EVERY_MS)
-  }
-}
-
-/** What mqadmin prints; it spreads JSON over lines, which are put together again. */
-function mqadminIn(home) {
-  return async (nameServer, ...args) => {
-    mkdirSync(home, { recursive: true })
-    const java = apacheJava({ home, main: 'org.apache.rocketmq.tools.command.MQAdminStartup' })
-    const run = promisify(execFile)
-    const { stdout, stderr } = await run('java', [...java, ...args, '-n', nameServer], { cwd: home })
-    const said = (stdout + stderr).split('\n').filter(line => !LOGGER_TALK.test(line))
-    return said
+/** What mqadmin prints, spaces apart; it spreads JSON over lines, which are put together again. */
+function mqadminIn(world) {
+  const mqadmin = new Mqadmin({ home: world.home('mqadmin') })
+  world.atEnd(() => mqadmin.kill())
+  return async (nameServer, ...args) =>
+    (await mqadmin.said(...args, '-n', nameServer))
       .map(line => line.trim())
       .join(' ')
       .replaceAll(/": /g, '":')
-  }
 }
 
-const { values: options } = parseArgs({
-  options: { only: { type: 'string' }, keep: { type: 'boolean', default: false } }
-})
-const root = mkdtempSync(join(tmpdir(), 'varve-nameserver-'))
-const say = line => process.stdout.write(`${line}\n`)
-buildApacheServers(say)
-for (const version of JAVA_CLIENT_VERSIONS) buildJavaClient(version, say)
-
-let failed = 0
-for (const [name, scenario] of Object.entries(scenarios)) {
-  if (options.only !== undefined && !name.includes(options.only)) continue
-  const beganMs = performance.now()
-  const place = mkdtempSync(join(root, 's-'))
-  const took = () => `${((performance.now() - beganMs) / 1000).toFixed(1)} s`
-  try {
-    await scenario({ home: part => join(place, part), mqadmin: mqadminIn(join(place, 'mqadmin')) })
-    say(`ok     ${name} (${took()})`)
-  } catch (error) {
-    failed++
-    say(`FAILED ${name} (${took()})\n       ${error.stack ?? error}`)
-  }
-}
-if (options.keep) say(`directories are kept in ${root}`)
-else rmSync(root, { recursive: true, force: true })
-process.exitCode = failed === 0 ? 0 : 1
+export const nameServers = Object.entries(checks).map(([name, check]) => ({
+  name: `name servers: ${name}`,
+  targets: ['varve'],
+  short: name.startsWith("Varve's registration with") ? 'all' : [],
+  build(progress) {
+    buildApacheServers(progress)
+    for (const version of JAVA_CLIENT_VERSIONS) buildJavaClient(version, progress)
+  },
+  run: world => check({ home: part => world.home(part), mqadmin: mqadminIn(world) })
+}))
