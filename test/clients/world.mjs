@@ -9,6 +9,8 @@ import { TARGETS } from './targets.mjs'
 import { createTopic } from './topics.mjs'
 import { pause, until } from './waiting.mjs'
 
+const SETTLE_MS = 1000
+
 export class World {
   #kind
   #flavour
@@ -89,6 +91,11 @@ export class World {
 
   until(holds, what, msMax) {
     return until(holds, what, msMax)
+  }
+
+  /** A message stands in the journal before its listener has returned; only then does the client count it as consumed. */
+  settle() {
+    return pause(SETTLE_MS)
   }
 
   pause(ms) {

@@ -151,6 +151,7 @@ async function expectSettled(world, { topic, producer, members, left, ordered = 
 
 /** A member of that name that comes back goes on where it stopped. */
 async function expectLocalOffsets(world, { topic, producer, member, listen, target }) {
+  await world.settle()
   await member.stop()
   await producer.run({ do: 'send', as: 'p', topic, from: BROADCAST, count: BROADCAST })
   const again = world.client(target, 'two')

@@ -87,6 +87,7 @@ async function consumedAll(world, target) {
   await client.run({ do: 'send', as: 'p', topic, count: COUNT })
   await client.run(listen)
   await world.untilConsumed([client], topic, COUNT)
+  await world.settle()
   return { topic, client, listen }
 }
 

@@ -227,10 +227,11 @@ function tool(name, check) {
       await world.untilConsumed([client], topic, COUNT)
       const mqadmin = new Mqadmin({ home: world.home('mqadmin'), nameServer: target.nameServer })
       world.atEnd(() => mqadmin.kill())
-      // Clients tell brokers each second how far they are.
-      const isCommitted = async () =>
-        (await mqadmin.said('consumerProgress', '-g', `${topic}-group`)).some(line => /Diff Total: 0/.test(line))
-      await world.until(isCommitted, 'the group has committed everything')
+      await world.until(async () => {
+        const progress = await mqadmin.said('consumerProgress', '-g', `${topic}-group`)
+        const isDone = progress.some(line => line.includes('Consume Diff Total: 0'))
+        return isDone && progress.filter(line => line.startsWith(`${topic} `)).length === QUEUES
+      }, 'the group has committed everything')
       await check({ mqadmin, target, topic, client, world, as })
     }
   }
