@@ -174,6 +174,21 @@ export const catalogue = {
     hint: 'the details name it; it must be connected to this broker, and new enough to answer',
     retryable: true
   },
+  TRANSACTION_UNKNOWN: {
+    says: 'there is no half message of this producer group at this place',
+    hint: 'the details say what does not match; retention may have taken it, or the place is of another broker',
+    retryable: false
+  },
+  TRANSACTION_DECIDED: {
+    says: 'the transaction has been decided otherwise, or given up',
+    hint: 'what was decided first holds; see the topic TRANS_CHECK_MAX_TIME_TOPIC for what was given up',
+    retryable: false
+  },
+  TRANSACTION_TOO_LATE: {
+    says: 'the time is over for which the producer has kept the broker from asking',
+    hint: 'wait to be asked, and answer then; or set CHECK_IMMUNITY_TIME_IN_SECONDS higher',
+    retryable: false
+  },
   REPLY_UNDELIVERED: {
     says: 'the reply did not reach the producer that asked for it',
     hint: 'that producer must still be connected to the broker that took its request; a copy is in the topic for replies',

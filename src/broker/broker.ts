@@ -31,12 +31,13 @@ import { Pulling } from './pulling.ts'
 import { Queries } from './queries.ts'
 import type { QueueLocks } from './queue-locks.ts'
 import type { RuntimeStats } from './runtime-stats.ts'
-import { firstMeant, TIMERS_UNSUPPORTED, TRANSACTIONS_UNSUPPORTED } from './send-transform.ts'
+import { firstMeant, TIMERS_UNSUPPORTED } from './send-transform.ts'
 import { Sending } from './sending.ts'
 import type { BrokerStats } from './stats.ts'
 import { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
 import { removeTopic } from './topic-removal.ts'
 import type { TopicTable } from './topics.ts'
+import { Transactions } from './transactions/transactions.ts'
 
 const FILTERS_MS = 10 * secondMs
 
@@ -68,6 +69,7 @@ export class Broker implements BrokerTables {
   readonly filters: ConsumerFilters
   readonly appending: Appending
   readonly delayed: DelayedMessages
+  readonly transactions: Transactions
   readonly sending: Sending
   readonly longPolling: LongPolling
   readonly pulling: Pulling
@@ -114,6 +116,18 @@ export class Broker implements BrokerTables {
       alarm: systemAlarm(),
       defer: setImmediate
     })
+    const delays = [...this.delayed.kinds, TIMERS_UNSUPPORTED]
+    this.transactions = new Transactions({
+      ...tables,
+      store,
+      appending: this.appending,
+      config,
+      storeHost,
+      delay: firstMeant(delays),
+      onCommitted: (topic, queueId, sizeBytes) => this.#countStored(topic, queueId, 1, sizeBytes),
+      clock,
+      log
+    })
     this.sending = new Sending({
       store,
       appending: this.appending,
@@ -123,7 +137,7 @@ export class Broker implements BrokerTables {
       clock,
       random,
       storeHost,
-      transform: firstMeant([TRANSACTIONS_UNSUPPORTED, ...this.delayed.kinds, TIMERS_UNSUPPORTED]),
+      transform: firstMeant([...this.transactions.kinds, ...delays]),
       onSent: sent => this.#countStored(sent.storedTopic, sent.storedQueueId, sent.count, sent.sizeBytes)
     })
     this.pulling = new Pulling({
@@ -150,6 +164,7 @@ export class Broker implements BrokerTables {
     this.recurring = [
       ...tables.recurring,
       ...this.delayed.recurring,
+      ...this.transactions.recurring,
       { name: 'tidy and save filters', everyMs: FILTERS_MS, run: () => this.filters.tidy() }
     ]
     clients.onConsumers(event => this.filters.heard(event))
@@ -215,6 +230,7 @@ export class Broker implements BrokerTables {
     for (const timer of this.#timers) clearInterval(timer)
     this.longPolling.close()
     this.sending.close()
+    await this.transactions.close()
     await this.delayed.close()
     await this.filters.saved()
     await this.#tables.close()

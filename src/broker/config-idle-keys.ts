@@ -5,7 +5,6 @@
  *
  * Not here: the keys that act (config-keys.ts).
  */
-
 const NAMES_AND_DEFAULTS = `
 # BrokerConfig
 accountStatsEnable=true accountStatsPrintZeroValues=true ackMessageThreadPoolNums=16 ackThreadPoolQueueCapacity=100000
@@ -59,9 +58,9 @@ reviveMaxSlow=3 reviveScanTime=10000 rocketmqHome= sendHeartbeatTimeoutMillis=10
 serverLoadBalancerEnable=true skipPreOnline=false skipWhenCKRePutReachMaxTimes=false splitMetadataSize=2000
 splitRegistrationSize=800 subscriptionExpiredTimeout=600000
 syncBrokerMemberGroupPeriod=1000 syncBrokerMetadataPeriod=5000 syncControllerMetadataPeriod=10000
-transactionCheckInterval=30000 transactionCheckMax=15 transactionCheckRocksdbCoreThreads=2
+transactionCheckRocksdbCoreThreads=2
 transactionCheckRocksdbMaxThreads=5 transactionCheckRocksdbQueueCapacity=2000 transactionMetricFlushInterval=10000
-transactionOpBatchInterval=3000 transactionOpMsgMaxSize=4096 transactionTimeOut=6000 transferMsgByHeap=true
+transferMsgByHeap=true
 updateNameServerAddrPeriod=120000 useMessageFilterForNotification=true usePIDColdCtrStrategy=true
 useSeparateRetryQueue=false useSingleRocksDBForAllConfigs=false useStaticSubscription=false
 waitTimeMillsInAckQueue=3000 waitTimeMillsInAdminBrokerQueue=5000 waitTimeMillsInHeartbeatQueue=31000

@@ -157,6 +157,15 @@ export const BROKER_KEYS = {
   enableDetailStat: onOff(true, 'at start', 'statistics per queue'),
   configBlackList: text('configBlackList;brokerConfigPath', 'live', 'keys that administrators may not change, by `;`'),
 
+  // Transactions.
+  transactionTimeOut: whole(6000, 'live', 'ms before a half message is asked about for the first time'),
+  transactionCheckInterval: whole(30_000, 'at start', 'ms between looks for half messages to ask about', { min: 1 }),
+  transactionCheckMax: whole(15, 'live', 'times that a producer is asked before a half message is given up'),
+  transactionOpBatchInterval: whole(3000, 'at start', 'ms between notes of which half messages are decided', {
+    min: 1
+  }),
+  transactionOpMsgMaxSize: whole(4096, 'live', 'bytes of one such note; a full one is written at once'),
+
   // Topics that later features own; their queues exist from the start.
   reviveQueueNum: whole(8, 'at start', 'queues of the topic for pop consumption', QUEUE_COUNT),
   timerWheelEnable: onOff(true, 'at start', 'there is a topic for timed messages'),

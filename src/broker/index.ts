@@ -71,8 +71,7 @@ export {
   type OutgoingMessage,
   type SendKind,
   type SendTransform,
-  TIMERS_UNSUPPORTED,
-  TRANSACTIONS_UNSUPPORTED
+  TIMERS_UNSUPPORTED
 } from './send-transform.ts'
 export { Sending, type SendingWorld } from './sending.ts'
 export { ExpressionCache } from './sql/expression-cache.ts'
@@ -87,7 +86,7 @@ export {
   subscriptionJson,
   TAG_EXPRESSION
 } from './subscription.ts'
-export { isClosedToClients, replyTopicOf, reviveTopicOf } from './system-topics.ts'
+export { HALF_TOPIC, isClosedToClients, replyTopicOf, reviveTopicOf } from './system-topics.ts'
 export { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
 export { TagFilter } from './tag-filter.ts'
 export {
@@ -103,3 +102,8 @@ export {
 } from './topic-config.ts'
 export { type RemovalParts, removeTopic } from './topic-removal.ts'
 export { type AutoCreation, type TableSurroundings, type TopicChange, TopicTable } from './topics.ts'
+export type { TransactionQuestion } from './transactions/check-question.ts'
+export { HALF_QUEUE } from './transactions/half-kind.ts'
+export { OPERATION_QUEUE } from './transactions/operations.ts'
+export type { TopicCounts } from './transactions/transaction-counts.ts'
+export { type TransactionEnd, Transactions } from './transactions/transactions.ts'

@@ -9,7 +9,6 @@
  * Not here: the kinds that are done (delay/).
  */
 import { VarveError } from '../base/index.ts'
-import { SYS_FLAG } from '../layout/index.ts'
 import type { HostAddress } from '../model/index.ts'
 import type { PropertyPass } from './properties.ts'
 import type { SendDraft } from './send-draft.ts'
@@ -58,14 +57,4 @@ const unsupported = (kind: string, isMeant: SendKind['isMeant']): SendKind => ({
   }
 })
 
-export const TRANSACTIONS_UNSUPPORTED = unsupported(
-  'transactional messages',
-  ({ isTransaction }, { sysFlag }) => isTransaction || isHalf(sysFlag)
-)
 export const TIMERS_UNSUPPORTED = unsupported('timed messages', ({ isTimed }) => isTimed)
-
-/** Prepared or rolled back: the store puts such a message into no queue. */
-function isHalf(sysFlag: number): boolean {
-  const transaction = sysFlag & SYS_FLAG.TRANSACTION_MASK
-  return transaction === SYS_FLAG.TRANSACTION_PREPARED || transaction === SYS_FLAG.TRANSACTION_ROLLBACK
-}

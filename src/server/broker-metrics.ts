@@ -12,6 +12,7 @@ import { CONSUME_PASSIVELY, deadLetterTopicOf, isDeadLetterTopic, isRetryTopic }
 import type { Registry, Sample } from '../metrics/index.ts'
 import { registerDelayMetrics } from './delay-metrics.ts'
 import type { BrokerListeners } from './listeners.ts'
+import { registerTransactionMetrics } from './transaction-metrics.ts'
 
 export interface MetricSources {
   readonly broker: Broker
@@ -26,6 +27,7 @@ export function registerBrokerMetrics(registry: Registry, sources: MetricSources
   registerTables(registry, sources)
   registerClients(registry, sources)
   registerDelayMetrics(registry, sources.broker.delayed)
+  registerTransactionMetrics(registry, sources.broker.transactions)
   registerStorage(registry, sources)
   registerEngine(registry, sources)
   registerConnections(registry, sources)

@@ -47,6 +47,10 @@ class Link implements ClientLink {
     told.push(`${this.address}: ${group}`)
   }
 
+  askTransaction(): void {
+    // Producers of these tests have no transactions.
+  }
+
   close(): void {
     this.isOpen = false
   }

@@ -27,8 +27,7 @@ import {
   Sending,
   type SendTransform,
   saveHere,
-  TIMERS_UNSUPPORTED,
-  TRANSACTIONS_UNSUPPORTED
+  TIMERS_UNSUPPORTED
 } from '../../src/broker/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import {
@@ -98,6 +97,10 @@ export class TestLink implements ClientLink {
 
   consumerIdsChanged(): void {
     // Consumers of these tests share nothing.
+  }
+
+  askTransaction(): void {
+    // Nor do they produce anything.
   }
 
   close(): void {
@@ -246,7 +249,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     storeHost: STORE_HOST,
     random: seededRandom(1),
     alarm: alarms.make,
-    transform: options.transform ?? firstMeant([TRANSACTIONS_UNSUPPORTED, ...delayed.kinds, TIMERS_UNSUPPORTED])
+    transform: options.transform ?? firstMeant([...delayed.kinds, TIMERS_UNSUPPORTED])
   })
   const pulling = new Pulling({
     ...tables,

@@ -13,11 +13,13 @@ import { queryRequests } from './query-requests.ts'
 import { relayRequests } from './relay-requests.ts'
 import { replyRequests } from './reply-requests.ts'
 import { sendRequests } from './send-requests.ts'
+import { transactionRequests } from './transaction-requests.ts'
 
 export function brokerRequests(world: BrokerWorld): Handlers {
   return [
     ...sendRequests(world),
     ...replyRequests(world),
+    ...transactionRequests(world),
     ...pullRequests(world),
     ...offsetRequests(world),
     ...clientRequests(world),

@@ -4,8 +4,8 @@
  * It is made when the connection is accepted and found again through the connection's `attachment`.
  */
 import { assert } from '../../base/index.ts'
-import type { ClientLink, PullRequest, SendDraft } from '../../broker/index.ts'
-import { emptyDraft } from '../../broker/index.ts'
+import type { ClientLink, PullRequest, SendDraft, TransactionQuestion } from '../../broker/index.ts'
+import { emptyDraft, HALF_TOPIC } from '../../broker/index.ts'
 import { REQUEST, RESPONSE, type RemotingConnection } from '../../protocol/index.ts'
 
 export class Session implements ClientLink {
@@ -46,6 +46,20 @@ export class Session implements ClientLink {
 
   consumerIdsChanged(group: string): void {
     this.connection.notify(REQUEST.NOTIFY_CONSUMER_IDS_CHANGED, { consumerGroup: group })
+  }
+
+  askTransaction(question: TransactionQuestion): void {
+    const { halfOffset, physicalOffset, uniqueKey, messageId, record } = question
+    const fields = {
+      topic: HALF_TOPIC,
+      tranStateTableOffset: halfOffset,
+      commitLogOffset: physicalOffset,
+      msgId: uniqueKey,
+      transactionId: uniqueKey,
+      offsetMsgId: messageId,
+      bname: question.brokerName
+    }
+    this.connection.notify(REQUEST.CHECK_TRANSACTION_STATE, fields, record)
   }
 
   /** The answer that says no more than that it is done, or has a body alone. A oneway request gets none. */
