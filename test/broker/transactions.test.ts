@@ -126,6 +126,27 @@ describe('a commit', () => {
     expect(await operations(place)).toEqual(['0,1,2,'])
   })
 
+  test('of a message with a delay level begins its wait', async () => {
+    await using place = await openBrokerOnDisk()
+    const half = sendHalf(place, 'later', { DELAY: '3' })
+    expect(await place.bodies('SCHEDULE_TOPIC_XXXX', 2)).toEqual([])
+    endTransaction(place, 'commit', half)
+    const [waiting] = await place.messages('SCHEDULE_TOPIC_XXXX', 2)
+    expect(waiting).toMatchObject({
+      sysFlag: SYS_FLAG.TRANSACTION_COMMIT,
+      preparedTransactionOffset: half.physicalOffset
+    })
+    expect(waiting?.properties).toMatchObject({
+      REAL_TOPIC: TOPIC,
+      REAL_QID: '0',
+      CLUSTER: 'C',
+      UNIQ_KEY: 'key_of_later'
+    })
+    expect(await place.bodies(TOPIC)).toEqual([])
+    await endTransaction(place, 'commit', half)
+    expect(await place.messages('SCHEDULE_TOPIC_XXXX', 2)).toHaveLength(1)
+  })
+
   test.each([
     ['another group', { producerGroup: 'others' }, {}],
     ['another place in the log', {}, { physicalOffset: 1 }],
