@@ -15,7 +15,6 @@ import {
   BATCH_ITEM_REST,
   encodeText,
   findProperty,
-  PROPERTIES_BYTES_MAX,
   PROPERTY,
   PROPERTY_END,
   Span
@@ -47,7 +46,7 @@ export class BatchMessages {
 
   /**
    * @param like what all messages have in common
-   * @throws VarveError BATCH_INVALID, MESSAGE_PROPERTIES_TOO_LARGE
+   * @throws VarveError BATCH_INVALID
    */
   take(body: Uint8Array, properties: BatchProperties, like: OutgoingMessage): readonly OutgoingMessage[] {
     const view = new DataView(body.buffer, body.byteOffset, body.length)
@@ -97,10 +96,6 @@ export class BatchMessages {
     buffer.set(more, end)
     end += more.length
     this.#used = end
-    if (end - start > PROPERTIES_BYTES_MAX) {
-      const details = { propertiesBytes: end - start, propertiesBytesMax: PROPERTIES_BYTES_MAX }
-      throw new VarveError('MESSAGE_PROPERTIES_TOO_LARGE', details)
-    }
     return buffer.subarray(start, end)
   }
 

@@ -269,6 +269,7 @@ describe('what happens while a pull waits', () => {
     const [woken, late] = [path.pull({ ...PATIENT, link }), path.pull({ ...PATIENT, link, queueId: 1 })]
     link.close()
     send(path)
+    await path.turn()
     await path.advance(15_000)
     expect([woken.answer, late.answer]).toEqual([undefined, undefined])
     expect(path.longPolling.count).toBe(0)

@@ -321,6 +321,7 @@ describe('a pull of cold data', () => {
     Object.assign(request, { offset: 50, topic: 'other', queueId: 3, countMax: 32 })
     await path.turn()
     expect(pulled.answer).toMatchObject({ nextOffset: 4 })
+    expect(path.tables.offsets.findPulled(OF_QUEUE)).toBe(4)
   })
 
   test('whose connection is gone meanwhile is told nothing', async () => {

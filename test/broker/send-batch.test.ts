@@ -88,9 +88,9 @@ describe('a batch', () => {
     await using path = await openDataPath()
     send(path, [item('a', { n: '1' }, 3), item('b', { n: '2' }, 3), item('c', { n: '3' }, 3)])
     path.tables.topics.update({ ...path.tables.topics.get(TOPIC), filterType: 'MULTI_TAG' })
-    send(path, [item('d')])
+    send(path, [item('d')], { bornAtMs: 77 })
     const last = (await stored(path)).at(-1)
-    expect(last).toMatchObject({ flag: 0, queueOffset: 3 })
+    expect(last).toMatchObject({ flag: 0, queueOffset: 3, bornAtMs: 77 })
     expect(last?.properties).not.toHaveProperty('n')
   })
 
@@ -171,19 +171,33 @@ describe('bytes that are no batch', () => {
 })
 
 describe('the limits of a batch', () => {
-  test.each<{ what: string; config?: DataPathOptions['config']; items: number; properties: number; code: string }>([
+  test.each<{
+    what: string
+    config?: DataPathOptions['config']
+    items: number
+    properties: number
+    code: string
+    reason?: string
+  }>([
     {
       what: 'properties of a message and the batch together',
       items: 1,
       properties: 32_000,
       code: 'MESSAGE_PROPERTIES_TOO_LARGE'
     },
-    { what: 'properties of the batch, once for each message', items: 4000, properties: 20_000, code: 'BATCH_INVALID' }
-  ])('hold for $what', async ({ items, properties, code }) => {
+    {
+      what: 'properties of the batch, once for each message',
+      items: 4000,
+      properties: 20_000,
+      code: 'BATCH_INVALID',
+      reason: 'properties'
+    }
+  ])('hold for $what', async ({ items, properties, code, reason }) => {
     await using path = await openDataPath()
     const one = item('m', items === 1 ? { own: 'v'.repeat(1000) } : {})
     const call = () => send(path, new Array<BatchItem>(items).fill(one), { properties: { p: 'v'.repeat(properties) } })
-    expect((await errorOf(call))?.code).toBe(code)
+    const error = await errorOf(call)
+    expect([error?.code, error?.details.reason]).toEqual([code, reason])
     expect(path.store.info().appendedUntil).toBe(0)
   })
 

@@ -8,14 +8,14 @@ import { textOf } from '../support/store-fixtures.ts'
 
 /** A store that has room for so many messages, and hears of more. */
 function tightStore() {
-  const tight = { room: 0, error: 'STORE_BUSY' as 'STORE_BUSY' | 'STORE_POISONED' }
+  const tight = { room: 0, bodyBytesMax: Number.POSITIVE_INFINITY }
   let waiting: { resolve: () => void; reject: (error: VarveError) => void }[] = []
   const around = (store: Store): Store =>
     new Proxy(store, {
       get(target, name) {
         if (name === 'append') {
           return (message: Parameters<Store['append']>[0]) => {
-            if (tight.room === 0) throw new VarveError(tight.error)
+            if (tight.room === 0 || message.body.length > tight.bodyBytesMax) throw new VarveError('STORE_BUSY')
             tight.room--
             return target.append(message)
           }
@@ -89,8 +89,24 @@ describe('a send without room', () => {
     give(9)
     await path.turn()
     send(draft('e'))
+    await path.advance(1000)
     expect(answers).toEqual([0, 1, 2, 3, 4])
     expect(await bodiesOf(path)).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
+  test('is not overtaken by a smaller one that would fit', async () => {
+    const { path, give, tight, answers, send } = await openTight()
+    await using _ = path
+    send(draft('large'))
+    send(draft('s'))
+    tight.bodyBytesMax = 1
+    give(9)
+    await path.turn()
+    expect(answers).toEqual([undefined, undefined])
+    tight.bodyBytesMax = 9
+    give(9)
+    await path.turn()
+    expect(await bodiesOf(path)).toEqual(['large', 's'])
   })
 
   test('is kept as it was, though its owner uses draft and buffers again', async () => {
@@ -171,13 +187,12 @@ describe('a send without room', () => {
   test('is refused for what is wrong with it, and holds up nobody behind it', async () => {
     const { path, give, answers, send } = await openTight()
     await using _ = path
-    const late = draft('late')
-    for (const one of [draft('a'), late, draft('b')]) send(one)
-    path.tables.topics.delete(TOPIC)
+    for (const one of [draft('a'), draft('x', { topic: 'doomed' }), draft('b')]) send(one)
+    path.tables.topics.delete('doomed')
     path.config.autoCreateTopicEnable = false
     give(9)
     await path.turn()
-    expect(answers).toMatchObject([{ code: 'TOPIC_UNKNOWN' }, { code: 'TOPIC_UNKNOWN' }, { code: 'TOPIC_UNKNOWN' }])
+    expect(answers).toMatchObject([0, { code: 'TOPIC_UNKNOWN' }, 1])
     expect(path.sending.waitingCount).toBe(0)
   })
 
