@@ -23,6 +23,7 @@ import { systemAlarm } from './deadlines.ts'
 import { DelayedMessages } from './delay/delayed-messages.ts'
 import type { GroupTable } from './groups.ts'
 import { LongPolling } from './long-polling.ts'
+import { deadLetterTopicOf } from './names.ts'
 import { OffsetRequests } from './offset-requests.ts'
 import type { ConsumerOffsets } from './offsets.ts'
 import { printProperties } from './properties-text.ts'
@@ -30,6 +31,8 @@ import type { PullRequest } from './pull-request.ts'
 import { Pulling } from './pulling.ts'
 import { Queries } from './queries.ts'
 import type { QueueLocks } from './queue-locks.ts'
+import { deadLetterKind } from './retries/dead-letter-kind.ts'
+import { SendBack } from './retries/send-back.ts'
 import type { RuntimeStats } from './runtime-stats.ts'
 import { firstMeant, TIMERS_UNSUPPORTED } from './send-transform.ts'
 import { Sending } from './sending.ts'
@@ -71,6 +74,7 @@ export class Broker implements BrokerTables {
   readonly delayed: DelayedMessages
   readonly transactions: Transactions
   readonly sending: Sending
+  readonly sendBack: SendBack
   readonly longPolling: LongPolling
   readonly pulling: Pulling
   readonly queries: Queries
@@ -137,9 +141,17 @@ export class Broker implements BrokerTables {
       clock,
       random,
       storeHost,
-      transform: firstMeant([...this.transactions.kinds, ...delays]),
+      transform: firstMeant([
+        deadLetterKind({
+          ...tables,
+          onDeadLetter: group => this.stats.count('DLQ_PUT_NUMS', `${deadLetterTopicOf(group)}@${group}`)
+        }),
+        ...this.transactions.kinds,
+        ...delays
+      ]),
       onSent: sent => this.#countStored(sent.storedTopic, sent.storedQueueId, sent.count, sent.sizeBytes)
     })
+    this.sendBack = new SendBack({ ...tables, store, sending: this.sending, config, random })
     this.pulling = new Pulling({
       store,
       topics,

@@ -62,6 +62,8 @@ export {
 export { Pulling, type PullingWorld } from './pulling.ts'
 export { type KeyAnswer, type KeyRequest, Queries, type QueriesWorld } from './queries.ts'
 export { type LockedQueue, QueueLocks } from './queue-locks.ts'
+export { DEAD_LETTER_ORIGIN, ORIGIN_ID_PROPERTY, RETRY_TOPIC_PROPERTY } from './retries/dead-letter.ts'
+export { SendBack, type SendBackRequest } from './retries/send-back.ts'
 export { RuntimeStats } from './runtime-stats.ts'
 export { emptyDraft, type SendDraft, Sent } from './send-draft.ts'
 export type { DurableAnswer } from './send-durability.ts'

@@ -28,6 +28,8 @@ export interface SendDraft {
   body: Uint8Array
   bornHost: HostAddress
   clientVersion: number
+  /** The broker itself passes the message on: its topic is not checked, and it has been a transaction's already if any. */
+  isOfBroker: boolean
 }
 
 const NO_BYTES = new Uint8Array(0)
@@ -50,7 +52,8 @@ export function emptyDraft(): SendDraft {
     isUnit: false,
     body: NO_BYTES,
     bornHost: { address: '0.0.0.0', port: 0 },
-    clientVersion: 0
+    clientVersion: 0,
+    isOfBroker: false
   }
 }
 

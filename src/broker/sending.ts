@@ -31,7 +31,7 @@ import type { TopicTable } from './topics.ts'
 export interface SendingWorld {
   readonly store: Pick<Store, 'writable' | 'flushed'>
   readonly appending: Appending
-  readonly topics: Pick<TopicTable, 'find' | 'createForSend'>
+  readonly topics: Pick<TopicTable, 'find' | 'get' | 'createForSend'>
   readonly groups: Pick<GroupTable, 'findOrCreate'>
   readonly config: BrokerConfig
   readonly clock: Clock
@@ -53,6 +53,7 @@ const NO_BYTES = new Uint8Array(0)
 export class Sending {
   readonly #config: BrokerConfig
   readonly #appending: Appending
+  readonly #topics: Pick<TopicTable, 'get'>
   readonly #checks: SendChecks
   readonly #queue: SendQueue
   readonly #durability: Durability
@@ -70,6 +71,7 @@ export class Sending {
     const { config, clock, storeHost, random = seededRandom(freshSeed()), alarm = systemAlarm } = world
     this.#config = config
     this.#appending = world.appending
+    this.#topics = world.topics
     this.#checks = new SendChecks({ ...world, random })
     this.#queue = new SendQueue({ ...world, alarm: alarm(), storeNow: draft => this.#storeNow(draft) })
     this.#durability = new Durability({ ...world, alarm: alarm() })
@@ -133,7 +135,7 @@ export class Sending {
   }
 
   #storeNow(draft: SendDraft): Sent | undefined {
-    const topic = this.#checks.topicFor(draft)
+    const topic = draft.isOfBroker ? this.#topics.get(draft.topic) : this.#checks.topicFor(draft)
     const message = this.#message
     message.topic = draft.topic
     message.queueId = this.#checks.queueIdFor(draft, topic)
@@ -166,7 +168,7 @@ export class Sending {
     if (topic.attributes['cleanup.policy'] === 'COMPACTION' && !properties.hasKeys) {
       throw illegal(draft, 'a message of a compacted topic needs a key')
     }
-    if (properties.isTransaction && this.#config.rejectTransactionMessage) {
+    if (properties.isTransaction && !draft.isOfBroker && this.#config.rejectTransactionMessage) {
       throw new VarveError('PERMISSION_DENIED', { reason: 'transactional messages are refused', topic: draft.topic })
     }
     if (draft.body.length === 0) throw illegal(draft, 'it has no body')

@@ -31,8 +31,8 @@ export function halfKind(onHalf: (topic: string) => void): SendKind {
 }
 
 /** A retried message that was transactional once says so still; it is a message like others by now. */
-function isHalf({ isTransaction, delayLevel }: PropertyPass, { reconsumeTimes }: SendDraft): boolean {
-  return isTransaction && !(reconsumeTimes > 0 && delayLevel > 0)
+function isHalf({ isTransaction, delayLevel }: PropertyPass, { reconsumeTimes, isOfBroker }: SendDraft): boolean {
+  return isTransaction && !isOfBroker && !(reconsumeTimes > 0 && delayLevel > 0)
 }
 
 /** A message that claims in its bits alone to be half or rolled back: the store would put it into no queue. */

@@ -12,6 +12,7 @@ import { pullRequests } from './pull-requests.ts'
 import { queryRequests } from './query-requests.ts'
 import { relayRequests } from './relay-requests.ts'
 import { replyRequests } from './reply-requests.ts'
+import { sendBackRequests } from './send-back-requests.ts'
 import { sendRequests } from './send-requests.ts'
 import { transactionRequests } from './transaction-requests.ts'
 
@@ -19,6 +20,7 @@ export function brokerRequests(world: BrokerWorld): Handlers {
   return [
     ...sendRequests(world),
     ...replyRequests(world),
+    ...sendBackRequests(world),
     ...transactionRequests(world),
     ...pullRequests(world),
     ...offsetRequests(world),
