@@ -18,6 +18,7 @@ import type { Files } from './files.ts'
 import { forEachKeyHash, type KeyIndex } from './key-index.ts'
 import { LogReader } from './log-reader.ts'
 import { LogWalk } from './log-walk.ts'
+import { type OffsetClaim, OffsetDoubts } from './offset-doubts.ts'
 import { topicDirectory } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
@@ -86,6 +87,7 @@ export class Dispatcher {
   /** Topics that were deleted, with where the log ended then; looked at until all of that has been passed. */
   readonly #forgotten = new Map<string, number>()
   #forgottenUntil = 0
+  readonly #doubts: OffsetDoubts
   #scheduleTopic: DispatchTopic
   /** Store time of the last record dispatched. */
   #storedAtMs = 0
@@ -111,6 +113,7 @@ export class Dispatcher {
     this.#events = world.events
     this.#index = world.index
     this.#options = options
+    this.#doubts = new OffsetDoubts(world.events.damaged)
     this.#reader = new LogReader(files, options)
     this.#queueFiles = new QueueFiles(files, { ...options, mode: 'write', openMax: options.openFilesMax })
     this.#stage = new QueueStage(this.#queueFiles, world.counts, world.clock, options.queueFileEntries)
@@ -118,7 +121,10 @@ export class Dispatcher {
     this.#walk = new LogWalk(this.#reader, from, {
       segmentBytes: options.segmentBytes,
       visit: (bytes, positions) => this.#record(bytes, positions),
-      onDamage: world.events.damaged
+      onDamage: range => {
+        this.#doubts.noteDamage(range.until)
+        world.events.damaged(range)
+      }
     })
     this.#written = from
     this.#fulfilled = world.progress.count(SLOT.queuesWrittenRequests)
@@ -194,6 +200,11 @@ export class Dispatcher {
     this.#publish()
   }
 
+  /** The log has ended: nothing more will bear out what is in doubt. */
+  finish(): void {
+    this.#doubts.finish((queue, claim) => this.#accept(queue, claim))
+  }
+
   /** Writes every staged entry and closes all queue files. The index stays the caller's. */
   close(): void {
     this.writeAll()
@@ -253,13 +264,37 @@ export class Dispatcher {
     const { queueId } = positions
     const queue = topic.queues[queueId] ?? this.#newQueue(topic, queueId, positions.queueOffset)
     const offset = positions.queueOffset
+    if (this.#options.fillHoles && (offset !== queue.nextOffset || !this.#doubts.isEmpty)) {
+      return this.#enqueueDoubtful(topic, queue, bytes, positions)
+    }
     if (offset < queue.nextOffset) return // Dispatched before the crash that made us look again.
     if (offset > queue.nextOffset) this.#hole(queue, offset)
-    let tagsCode = tagsCodeOf(bytes, positions.propertiesAt, positions.propertiesAt + positions.propertiesBytes)
-    if (topic === this.#scheduleTopic) {
-      tagsCode = scheduleDueAt(bytes, positions, this.#options.delayLevelsMs) ?? tagsCode
-    }
-    this.#stage.add(queue, this.#walk.at, positions.totalBytes, tagsCode)
+    this.#stage.add(queue, this.#walk.at, positions.totalBytes, this.#tagsCode(topic, bytes, positions))
+  }
+
+  #enqueueDoubtful(topic: DispatchTopic, queue: StagedQueue, bytes: Uint8Array, positions: RecordPositions): void {
+    const { queueOffset, totalBytes: sizeBytes } = positions
+    const { at } = this.#walk
+    const claims = this.#doubts.judge(queue, {
+      queueOffset,
+      at,
+      sizeBytes,
+      tagsCode: this.#tagsCode(topic, bytes, positions)
+    })
+    for (const accepted of claims) this.#accept(queue, accepted)
+  }
+
+  #accept(queue: StagedQueue, { queueOffset, at, sizeBytes, tagsCode }: OffsetClaim): void {
+    if (queueOffset > queue.nextOffset) this.#hole(queue, queueOffset)
+    if (at === this.#walk.at) this.#stage.add(queue, at, sizeBytes, tagsCode)
+    else this.#stage.addLate(queue, at, sizeBytes, tagsCode)
+  }
+
+  #tagsCode(topic: DispatchTopic, bytes: Uint8Array, positions: RecordPositions): number {
+    const { propertiesAt, propertiesBytes } = positions
+    const tagsCode = tagsCodeOf(bytes, propertiesAt, propertiesAt + propertiesBytes)
+    if (topic !== this.#scheduleTopic) return tagsCode
+    return scheduleDueAt(bytes, positions, this.#options.delayLevelsMs) ?? tagsCode
   }
 
   #newTopic(bytes: Uint8Array, { topicAt, topicBytes }: RecordPositions): DispatchTopic {
@@ -272,7 +307,7 @@ export class Dispatcher {
     if (announced !== undefined) return announced
     const queue = newStagedQueue(topic.name, queueId, index, 0)
     topic.queues[queueId] = queue
-    if (offset !== 0) this.#stage.skipTo(queue, offset)
+    if (offset !== 0 && !this.#options.fillHoles) this.#stage.skipTo(queue, offset)
     return queue
   }
 

@@ -41,6 +41,8 @@ export interface StagedQueue {
   empty: boolean
   /** Entry with which the oldest file begins. */
   firstOffset: number
+  /** Where the last record begins that was staged; 0 before that. */
+  seenAt: number
   chunk: Chunk | undefined
   stagedFrom: number
   stagedCount: number
@@ -59,6 +61,7 @@ export function newStagedQueue(topic: string, queueId: number, index: number, ne
     nextOffset,
     empty: nextOffset === 0,
     firstOffset: 0,
+    seenAt: 0,
     chunk: undefined,
     stagedFrom: nextOffset,
     stagedCount: 0,
@@ -119,6 +122,13 @@ export class QueueStage {
     queue.stagedCount++
     queue.nextOffset++
     queue.empty = false
+    queue.seenAt = position
+  }
+
+  /** For a record that lies before others which are written already: it is so, too, when this returns. */
+  addLate(queue: StagedQueue, position: number, recordBytes: number, tagsCode: number): void {
+    this.add(queue, position, recordBytes, tagsCode)
+    this.#write(queue)
   }
 
   /**

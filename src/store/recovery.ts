@@ -108,8 +108,7 @@ export class Recovery {
     const situation = this.#situation()
     const end = await this.#findEnd(situation, bases)
     const cut = this.#cut(situation, bases, end)
-    const damaged = [...readDamage(this.#files, directory), ...end.damaged]
-    if (end.damaged.length > 0) writeDamage(this.#files, directory, damaged)
+    const damaged = this.#keepDamage(readDamage(this.#files, directory), end.damaged)
     prepareSegment(this.#files, this.#options, end.end - (end.end % segmentBytes))
     if (situation.kind !== 'clean') {
       this.#writeAgain(situation, bases, end.end)
@@ -125,7 +124,7 @@ export class Recovery {
         scannedBytes: end.scannedBytes,
         quarantinedBytes: cut?.bytes ?? 0,
         quarantinePath: cut?.path,
-        damaged: [...damaged, ...derived.damaged],
+        damaged: this.#keepDamage(damaged, derived.damaged),
         rebuilt: derived.rebuilt
       },
       firstSegment: (bases[0] as number) / segmentBytes, // There is at least one.
@@ -248,6 +247,15 @@ export class Recovery {
     return { from, goodUntil: 0, goodStoredAtMs: logStoredAtMs }
   }
 
+  /** What is known, with what has been found: that is written down, so that nobody need find it again. */
+  #keepDamage(known: readonly DamagedRange[], found: readonly DamagedRange[]): readonly DamagedRange[] {
+    const isKnown = ({ from, until }: DamagedRange): boolean =>
+      known.some(range => range.from <= from && range.until >= until)
+    const all = [...known, ...found.filter(range => !isKnown(range))]
+    if (all.length > known.length) writeDamage(this.#files, this.#options.directory, all)
+    return all
+  }
+
   /** The last segment whose first record was stored by `storedAtMs`: Apache RocketMQ begins there too. */
   #segmentBefore(bases: readonly number[], storedAtMs: number): number {
     for (const base of [...bases].reverse()) {
@@ -340,12 +348,14 @@ export class Recovery {
       if (situation.kind === 'foreign' && !situation.isInDoubt) {
         const durableUntil = this.#foreignDurableUntil(first, end)
         const rows = findQueues(this.#files, this.#options, durableUntil ?? end)
-        const from = durableUntil ?? Math.max(first, Math.min(end, furthestOf(rows)))
-        const seeds = seedsOf(rows)
-        trimQueues(this.#files, this.#options, seeds)
-        const known = { sameRun: durableUntil === undefined, first, from, end, before: NO_INDEX }
-        const indexFrom = this.#indexFrom(situation, known)
-        return await this.#catchUp({ seeds, deleted, from, indexFrom, first, end, rebuilding: false })
+        if (rows.length > 0) {
+          const from = durableUntil ?? Math.max(first, Math.min(end, furthestOf(rows)))
+          const seeds = seedsOf(rows)
+          trimQueues(this.#files, this.#options, seeds)
+          const known = { sameRun: durableUntil === undefined, first, from, end, before: NO_INDEX }
+          const indexFrom = this.#indexFrom(situation, known)
+          return await this.#catchUp({ seeds, deleted, from, indexFrom, first, end, rebuilding: false })
+        }
       }
     } catch (error) {
       if (!(error instanceof QueueHole)) throw error
@@ -468,6 +478,7 @@ export class Recovery {
         onProgress?.({ doneBytes: dispatcher.dispatchedUntil - from, totalBytes: end - from })
         await new Promise(resolve => setImmediate(resolve))
       }
+      dispatcher.finish()
       return { queues: Array.from(dispatcher.queues(), seedOf), damaged, rebuilt: rebuilding }
     } finally {
       dispatcher.close()

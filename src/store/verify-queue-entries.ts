@@ -33,6 +33,9 @@ const WINDOW_ENTRIES_MAX = 4096
 const WINDOW_BYTES_MAX = 64 * 1024 * 1024
 const FILES_OPEN_MAX = 256
 
+/** Of a record whose queue has it at another offset than it says itself. */
+export const OTHER_OFFSET = 'its queue offset is not the one of its entry'
+
 const DELAY_LEVEL_NAME = new TextEncoder().encode(PROPERTY.DELAY_LEVEL)
 
 /** Of one queue, in one segment of the log. */
@@ -115,6 +118,12 @@ export class EntryCheck {
     const queue = this.#lastQueues[record.queueId] ?? this.#newQueue(record.queueId)
     queue.recordCount++
     const { queueOffset } = record
+    const expected = queue.lastOffset + 1
+    if (queueOffset !== expected && this.#pointsAt(queue, expected, record, at)) {
+      queue.lastOffset = expected
+      queue.matchedCount++
+      return this.#disagrees(queue, record, at)
+    }
     if (queueOffset <= queue.lastOffset) this.#forgetMissing(queue)
     queue.lastOffset = queueOffset
     if (queueOffset < queue.lowestOffset) queue.lowestOffset = queueOffset
@@ -215,6 +224,13 @@ export class EntryCheck {
     queue.until = offset + Math.floor(read / ENTRY_BYTES)
   }
 
+  #pointsAt(queue: QueueWindow, offset: number, { totalBytes }: RecordPositions, at: number): boolean {
+    if (offset < queue.from || offset >= queue.until) this.#fill(queue, offset)
+    if (offset >= queue.until) return false
+    const entryAt = (offset - queue.from) * ENTRY_BYTES
+    return getInt53(queue.view, entryAt + POSITION_AT) === at && queue.view.getInt32(entryAt + SIZE_AT) === totalBytes
+  }
+
   #dropWindows(sizeBytes: number): void {
     for (const queues of this.#topics.values()) {
       for (const queue of queues) {
@@ -256,6 +272,20 @@ export class EntryCheck {
   #orphans(count: number): void {
     this.orphanCount += count
     this.unmarkedCount += count
+  }
+
+  /** The entry was right when it was written, and so was the record: it has changed since. */
+  #disagrees({ topic, queueId, lastOffset }: QueueWindow, { totalBytes }: RecordPositions, at: number): void {
+    this.#damage.add({
+      kind: 'record',
+      problem: OTHER_OFFSET,
+      derived: false,
+      from: at,
+      until: at + totalBytes,
+      topic,
+      queueId,
+      queueOffset: lastOffset
+    })
   }
 
   #wrong(problem: string, { topic, queueId }: QueueWindow, record: RecordPositions, at: number): void {

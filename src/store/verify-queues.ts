@@ -19,6 +19,7 @@ import type { Files, OpenFile } from './files.ts'
 import { LogReader } from './log-reader.ts'
 import { queueDirectory, segmentPath } from './paths.ts'
 import { queueFileBases } from './queue-minimum.ts'
+import { OTHER_OFFSET } from './verify-queue-entries.ts'
 import { type DamageFound, DamageList } from './verify-report.ts'
 
 const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
@@ -80,23 +81,28 @@ const claimPositions = new RecordPositions()
 
 /** Whether a whole record of this topic, queue and offset stands at the position. */
 export function isRecordOf(files: Files, reader: LogReader, claim: RecordClaim): boolean {
+  return compareRecord(files, reader, claim) === 'same'
+}
+
+function compareRecord(files: Files, reader: LogReader, claim: RecordClaim): 'same' | 'other offset' | 'other record' {
   const { directory, segmentBytes, position, topic, queueId, queueOffset } = claim
-  if (!Number.isSafeInteger(position) || position < 0) return false
+  if (!Number.isSafeInteger(position) || position < 0) return 'other record'
   const base = position - (position % segmentBytes)
   const sizeBytes = files.find(segmentPath(directory, base))?.sizeBytes ?? 0
-  if (position >= base + sizeBytes) return false
+  if (position >= base + sizeBytes) return 'other record'
   const until = base + Math.min(segmentBytes, sizeBytes)
   reader.cover(position, until)
   const wanted = reader.bytesBeyond(position, until)
   if (wanted > 0) reader.cover(position, until, wanted)
   const found = claimPositions
-  if (locate(reader.view, position - reader.base, reader.until - reader.base, found) !== RECORD_WHOLE) return false
-  return (
+  if (locate(reader.view, position - reader.base, reader.until - reader.base, found) !== RECORD_WHOLE)
+    return 'other record'
+  const isOfQueue =
     found.physicalOffset === position &&
     found.queueId === queueId &&
-    found.queueOffset === queueOffset &&
     readText(reader.bytes, found.topicAt, found.topicAt + found.topicBytes) === topic
-  )
+  if (!isOfQueue) return 'other record'
+  return found.queueOffset === queueOffset ? 'same' : 'other offset'
 }
 
 function verifyFiles(files: Files, task: QueuesTask, { topic, queueId }: QueueTask, damage: DamageList): void {
@@ -138,11 +144,14 @@ function findStrayEntries(
   const { topic, queueId } = queue
   forEachEntry(files, task, queue, (queueOffset, position, sizeBytes) => {
     if (!isOfLog(task, position, sizeBytes)) return
-    if (isRecordOf(files, reader, { directory, segmentBytes, position, topic, queueId, queueOffset })) return
+    const found = compareRecord(files, reader, { directory, segmentBytes, position, topic, queueId, queueOffset })
+    if (found === 'same') return
+    // If no entry is where a record of this queue says that it stands, the record is at fault, else the entry.
+    const isOther = found === 'other record' || hasEntry(files, task, queue, claimPositions.queueOffset, position)
     damage.add({
-      kind: 'queue-entry',
-      problem: 'an entry points at no record of its message',
-      derived: true,
+      kind: isOther ? 'queue-entry' : 'record',
+      problem: isOther ? 'an entry points at no record of its message' : OTHER_OFFSET,
+      derived: isOther,
       from: position,
       until: position + sizeBytes,
       topic,
@@ -150,6 +159,26 @@ function findStrayEntries(
       queueOffset
     })
   })
+}
+
+function hasEntry(
+  files: Files,
+  { directory, queueFileEntries }: QueuesTask,
+  { topic, queueId }: QueueTask,
+  queueOffset: number,
+  position: number
+): boolean {
+  const index = queueOffset % queueFileEntries
+  const path = join(queueDirectory(directory, topic, queueId), segmentName((queueOffset - index) * ENTRY_BYTES))
+  if (queueOffset < 0 || files.find(path) === undefined) return false
+  const file = files.open(path, 'read')
+  try {
+    const entry = new DataView(new ArrayBuffer(ENTRY_BYTES))
+    file.read(new Uint8Array(entry.buffer), index * ENTRY_BYTES)
+    return getInt53(entry, POSITION_AT) === position
+  } finally {
+    file.close()
+  }
 }
 
 /** Every entry that is filled; the first that is not ends the queue. */
