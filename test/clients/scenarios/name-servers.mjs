@@ -193,10 +193,17 @@ async function brokersOf(address, topic) {
   }
 }
 
+/** Brokers register one name server after another, and say that they are ready before all of them know. */
 async function expectBrokers(address, topic, wanted) {
-  const found = await brokersOf(address, topic)
   const text = brokers => JSON.stringify(Object.entries(brokers ?? {}).sort())
-  if (text(found) !== text(wanted)) throw new Error(`${address}: ${topic} is at ${text(found)}, not ${text(wanted)}`)
+  let found
+  await until(
+    async () => {
+      found = await brokersOf(address, topic)
+      return text(found) === text(wanted)
+    },
+    () => `${address}: ${topic} is at ${text(found)}, not ${text(wanted)}`
+  )
 }
 
 async function expectWords(output, ...words) {
