@@ -132,6 +132,21 @@ export const catalogue = {
     hint: 'the details name what it cannot do',
     retryable: false
   },
+  BROKER_IS_SLAVE: {
+    says: 'this broker is a slave, and only its master does what is asked',
+    hint: 'ask the master, which the route names',
+    retryable: false
+  },
+  TIMERS_DISABLED: {
+    says: 'timed messages are turned off on this broker',
+    hint: 'turn `timerWheelEnable` on, or use a delay level',
+    retryable: false
+  },
+  RECALL_HANDLE_INVALID: {
+    says: 'the handle takes no message back',
+    hint: 'the details say why; it must come from the answer to a timed send to this topic and broker, before its time',
+    retryable: false
+  },
   SUBSCRIPTION_UNKNOWN: {
     says: 'the broker does not know what the group subscribes to',
     hint: 'the next heartbeat of the consumer tells it; consumers ask again by themselves',

@@ -34,7 +34,7 @@ import type { QueueLocks } from './queue-locks.ts'
 import { deadLetterKind } from './retries/dead-letter-kind.ts'
 import { SendBack } from './retries/send-back.ts'
 import type { RuntimeStats } from './runtime-stats.ts'
-import { firstMeant, TIMERS_UNSUPPORTED } from './send-transform.ts'
+import { firstMeant } from './send-transform.ts'
 import { Sending } from './sending.ts'
 import type { BrokerStats } from './stats.ts'
 import { type BrokerTables, openTables, type RecurringWork } from './tables.ts'
@@ -117,17 +117,16 @@ export class Broker implements BrokerTables {
       save,
       config,
       onDelivered: (topic, queueId, sizeBytes) => this.#countStored(topic, queueId, 1, sizeBytes),
-      alarm: systemAlarm(),
+      alarm: systemAlarm,
       defer: setImmediate
     })
-    const delays = [...this.delayed.kinds, TIMERS_UNSUPPORTED]
     this.transactions = new Transactions({
       ...tables,
       store,
       appending: this.appending,
       config,
       storeHost,
-      delay: firstMeant(delays),
+      delay: firstMeant(this.delayed.kinds),
       onCommitted: (topic, queueId, sizeBytes) => this.#countStored(topic, queueId, 1, sizeBytes),
       clock,
       log
@@ -147,7 +146,7 @@ export class Broker implements BrokerTables {
           onDeadLetter: group => this.stats.count('DLQ_PUT_NUMS', `${deadLetterTopicOf(group)}@${group}`)
         }),
         ...this.transactions.kinds,
-        ...delays
+        ...this.delayed.kinds
       ]),
       onSent: sent => this.#countStored(sent.storedTopic, sent.storedQueueId, sent.count, sent.sizeBytes)
     })

@@ -9,7 +9,7 @@ const NAMES_AND_DEFAULTS = `
 # BrokerConfig
 accountStatsEnable=true accountStatsPrintZeroValues=true ackMessageThreadPoolNums=16 ackThreadPoolQueueCapacity=100000
 aclEnable=false adminBrokerThreadPoolNums=16 adminBrokerThreadPoolQueueCapacity=10000
-allowRecallWhenBrokerNotWriteable=true appendAckAsync=false appendCkAsync=false asyncSendEnable=true
+appendAckAsync=false appendCkAsync=false asyncSendEnable=true
 autoDeleteUnusedStats=true broadcastOffsetExpireMaxSecond=300 broadcastOffsetExpireSecond=120 brokerConfigPath=
 brokerElectionPriority=2147483647 brokerHeartbeatInterval=1000 brokerNotActiveTimeoutMillis=10000
 cgColdReadThreshold=3145728 checkSyncStateSetPeriod=5000 cleanOfflineBrokerInterval=30000
@@ -52,7 +52,7 @@ popResponseReturnActualRetryTopic=false popReviveConcurrency=32 popReviveMaxAtte
 popReviveMaxReturnSizePerRead=16384 popReviveSkipIfGroupAbsent=true printChannelGroups=false
 printChannelGroupsMinNum=5 priorityOrderAsc=true processReplyMessageThreadPoolNums= pullMessageThreadPoolNums=
 putMessageFutureThreadPoolNums= putThreadPoolQueueCapacity=10000 queryMessageThreadPoolNums=
-queryThreadPoolQueueCapacity=20000 recallMessageEnable=false recoverConcurrently=false recoverThreadPoolNums=32
+queryThreadPoolQueueCapacity=20000 recoverConcurrently=false recoverThreadPoolNums=32
 replyThreadPoolQueueCapacity=10000 retrieveMessageFromPopRetryTopicV1=true reviveAckWaitMs=180000 reviveInterval=1000
 reviveMaxSlow=3 reviveScanTime=10000 rocketmqHome= sendHeartbeatTimeoutMillis=1000 sendMessageThreadPoolNums=
 serverLoadBalancerEnable=true skipPreOnline=false skipWhenCKRePutReachMaxTimes=false splitMetadataSize=2000
@@ -92,7 +92,7 @@ haMasterAddress= haMaxGapNotInSync=268435456 haMaxTimeSlaveNotCatchup=15000 haSe
 haTransferBatchSize=32768 indexFileReadEnable=true indexFileWriteEnable=true indexRocksDBEnable=false inSyncReplicas=1
 iteratorWhenUseRocksdbConsumeQueue=true logicalDiskSpaceCleanForciblyThreshold=0.8
 logicQueueForceSwapMapInterval=43200000 logicQueueSwapMapInterval=3600000 logicQueueSwapMapReserveFileNum=20
-mappedFileSizeConsumeQueueExt=50331648 mappedFileSizeTimerLog=104857600 mappedFileSwapEnable=true
+mappedFileSizeConsumeQueueExt=50331648 mappedFileSwapEnable=true
 mapperFileSizeBatchConsumeQueue=13800000 maxAsyncPutMessageRequests=5000 maxBatchDeleteFilesNum=50
 maxChecksumRange=1073741824 maxConsumeQueueScan=20000 maxHaTransferByteInSecond=104857600 maxLmqConsumeQueueNum=20000
 maxOffsetMapSize=104857600 maxRecoveryCommitlogFiles=30 maxRocksDBIndexQueryDays=7 maxSlaveResendLength=268435456
@@ -107,13 +107,13 @@ spinLockCollisionRetreatOptimalDegree=1000 statRocksDBCQIntervalSec=10 storePath
 storePathDLedgerCommitLog= storePathEpochFile= storeType=default syncFromLastFile=false
 syncMasterFlushOffsetWhenStartup=false timerCheckMetricsWhen=05 timerColdDataCheckIntervalMs=60000
 timerCongestNumEachSlot=2147483647 timerEnableCheckMetrics=true timerEnableDisruptor=false
-timerEnableRetryUntilSuccess=false timerFlushIntervalMs=1000 timerGetMessageThreadNum=3
-timerInterceptDelayLevel=false timerMaxDelaySec=259200 timerMetricSmallThreshold=1000000 timerPrecisionMs=1000
+timerEnableRetryUntilSuccess=false timerGetMessageThreadNum=3
+timerInterceptDelayLevel=false timerMetricSmallThreshold=1000000 timerPrecisionMs=1000
 timerProgressLogIntervalMs=10000 timerPutMessageThreadNum=3 timerRecallToTimelineEnable=true
 timerRecallToTimeWheelEnable=true timerReputServiceCorePoolSize=6 timerReputServiceMaxPoolSize=6
 timerReputServiceQueueCapacity=10000 timerRocksDBEnable=false timerRocksDBPrecisionMs=1000
 timerRocksDBRollIntervalHours=1 timerRocksDBRollMaxTps=8000.0 timerRocksDBRollRangeHours=2 timerRocksDBStopScan=false
-timerRocksDBTimeExpiredMaxTps=200000.0 timerRollWindowSlot=172800 timerSkipUnknownError=false timerStopDequeue=false
+timerRocksDBTimeExpiredMaxTps=200000.0 timerSkipUnknownError=false timerStopDequeue=false
 timerStopEnqueue=false timerWarmEnable=false
 timerWheelSnapshotFlush=false timerWheelSnapshotIntervalMs=10000 topicQueueLockNum=32 totalReplicas=1
 transientStorePoolEnable=false transientStorePoolSize=5 transRocksDBEnable=false transWriteOriginTransHalfEnable=true
@@ -152,7 +152,9 @@ export const UNSUPPORTED_VALUES: ReadonlyMap<string, RegExp> = new Map([
   ['enableControllerMode', /^true$/i],
   ['enableDLegerCommitLog', /^true$/i],
   ['storeType', /^(?!default$)./],
-  ['configManagerVersion', /^(?!v1$)./i]
+  ['configManagerVersion', /^(?!v1$)./i],
+  // Slots of another length would be slots of other files.
+  ['timerPrecisionMs', /^(?!1000$)./]
 ])
 
 /** By name, the default as text. */

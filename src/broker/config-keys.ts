@@ -60,6 +60,7 @@ const choice = (
 const QUEUE_COUNT = { max: INT_MAX }
 const PORT = { max: 65_535 }
 const PERCENT = { min: 1, max: 100 }
+const DAY_SECONDS = 86_400
 
 export const BROKER_KEYS = {
   // Identity and addresses.
@@ -168,7 +169,32 @@ export const BROKER_KEYS = {
 
   // Topics that later features own; their queues exist from the start.
   reviveQueueNum: whole(8, 'at start', 'queues of the topic for pop consumption', QUEUE_COUNT),
-  timerWheelEnable: onOff(true, 'at start', 'there is a topic for timed messages'),
+  timerWheelEnable: onOff(true, 'at start', 'timed messages are taken and delivered'),
+  // The one default that is not RocketMQ's.
+  timerMaxDelaySec: whole(
+    40 * DAY_SECONDS,
+    'live',
+    'seconds ahead for which a message may be timed, up to a year; Apache RocketMQ has 259,200 (3 days) unless it is set',
+    { min: 1, max: 365 * DAY_SECONDS }
+  ),
+  timerRollWindowSlot: whole(
+    2 * DAY_SECONDS,
+    'at start',
+    'seconds after which a timed message is stored anew; records must be kept (fileReservedTime) for longer',
+    { min: 2, max: 7 * DAY_SECONDS - 60 }
+  ),
+  timerFlushIntervalMs: whole(1000, 'at start', 'ms between saves of what timed messages wait', { min: 10 }),
+  mappedFileSizeTimerLog: whole(
+    100 * MiB,
+    'at start',
+    'bytes of one file of the timer log, 52 for each timed message',
+    {
+      min: 120,
+      max: GiB
+    }
+  ),
+  recallMessageEnable: onOff(false, 'live', 'timed messages may be taken back by their handle'),
+  allowRecallWhenBrokerNotWriteable: onOff(true, 'live', 'also while brokerPermission forbids writing'),
   messageDelayLevel: text(
     '1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h',
     'at start',

@@ -21,6 +21,7 @@ export { ConsumerGroup, type Member } from './consumer-group.ts'
 export { type DataVersion, isSameVersion, readVersion } from './data-version.ts'
 export { type Alarm, systemAlarm } from './deadlines.ts'
 export { DelayedMessages, type DelayedWorld, type LevelFacts } from './delay/delayed-messages.ts'
+export { draftOfRecall, type RecallHandle, readRecallHandle, recallHandleOf } from './delay/recall.ts'
 export { type GroupConfig, groupConfig, groupConfigJson, readGroupConfig } from './group-config.ts'
 export { FORBIDDEN_READ_BIT, type GroupChange, GroupTable, TRANSACTION_GROUP } from './groups.ts'
 export {
@@ -72,8 +73,7 @@ export {
   firstMeant,
   type OutgoingMessage,
   type SendKind,
-  type SendTransform,
-  TIMERS_UNSUPPORTED
+  type SendTransform
 } from './send-transform.ts'
 export { Sending, type SendingWorld } from './sending.ts'
 export { ExpressionCache } from './sql/expression-cache.ts'

@@ -69,6 +69,8 @@ export class Sent {
   /** Where it was stored: not under `topic` if it has to wait. */
   storedTopic = ''
   storedQueueId = 0
+  /** Of a timed message, the start of the second that it is delivered in; 0 of any other. */
+  outMs = 0
   /** Of the first message. */
   queueOffset = 0
   /** Messages stored; more than one only for a batch. */

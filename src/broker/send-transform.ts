@@ -3,12 +3,10 @@
  * timed messages, messages that go to a dead-letter topic instead of a retry topic.
  *
  * Each is a kind of message with a transformation of its own; the kinds stand in one list, and the first that a message
- * is of decides alone. What this broker cannot do is a kind that is refused: a message that should wait must not be
- * delivered at once.
+ * is of decides alone.
  *
- * Not here: the kinds that are done (delay/).
+ * Not here: the kinds themselves (delay/, transaction/).
  */
-import { VarveError } from '../base/index.ts'
 import type { HostAddress } from '../model/index.ts'
 import type { PropertyPass } from './properties.ts'
 import type { SendDraft } from './send-draft.ts'
@@ -48,13 +46,3 @@ export function firstMeant(kinds: readonly SendKind[]): SendTransform {
     }
   }
 }
-
-/** A kind that is refused with REQUEST_UNSUPPORTED. */
-const unsupported = (kind: string, isMeant: SendKind['isMeant']): SendKind => ({
-  isMeant,
-  transform(_message, _properties, { topic }) {
-    throw new VarveError('REQUEST_UNSUPPORTED', { topic, kind })
-  }
-})
-
-export const TIMERS_UNSUPPORTED = unsupported('timed messages', ({ isTimed }) => isTimed)

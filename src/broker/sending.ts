@@ -9,12 +9,13 @@
  * Not here: the checks of topic and queue (send-checks.ts), half and delayed messages (send-transform.ts), the wire (server).
  */
 import { type Clock, freshSeed, type Random, seededRandom, VarveError } from '../base/index.ts'
-import { SYS_FLAG } from '../layout/index.ts'
+import { SYS_FLAG, TIMER_TOPIC } from '../layout/index.ts'
 import type { HostAddress } from '../model/index.ts'
 import type { Store } from '../store/index.ts'
 import { type Appending, isShortOfRoom, refusalOfStore } from './appending.ts'
 import type { BrokerConfig } from './config-keys.ts'
 import { type Alarm, systemAlarm } from './deadlines.ts'
+import { integerOfProperty, OUT_MS } from './delay/timer-properties.ts'
 import type { GroupTable } from './groups.ts'
 import { isRetryTopic } from './names.ts'
 import { PropertyPass } from './properties.ts'
@@ -151,6 +152,7 @@ export class Sending {
       sent.queueId = queueId
       sent.storedTopic = message.topic
       sent.storedQueueId = message.queueId
+      sent.outMs = message.topic === TIMER_TOPIC ? this.#outMs() : 0
       sent.until = (sent.positions[0] as number) + sent.sizeBytes // There is one record at least.
       sent.waitsForDisk = this.#config.flushDiskType === 'SYNC_FLUSH' && this.#properties.waits
       this.#onSent?.(sent, draft)
@@ -228,6 +230,11 @@ export class Sending {
     const bytes = this.#properties.view()
     const { empty } = this.#properties.uniqueKey
     return { bytes, bytesWithoutKey: empty ? bytes : this.#properties.withoutUniqueKey() }
+  }
+
+  #outMs(): number {
+    const { bytes, length } = this.#properties
+    return integerOfProperty(bytes, 0, length, OUT_MS)
   }
 
   #tellKey(sent: Sent): void {

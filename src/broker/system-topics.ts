@@ -39,6 +39,7 @@ const KNOWN_TOPICS = [
 /** What comes into these comes by the broker alone. */
 const CLOSED_TOPICS: ReadonlySet<string> = new Set([
   SCHEDULE_TOPIC,
+  TIMER_TOPIC,
   HALF_TOPIC,
   HALF_OPERATION_TOPIC,
   CHECK_LIMIT_TOPIC,

@@ -24,6 +24,7 @@ import {
   TIMER_LOG_BLANK,
   TIMER_LOG_UNIT,
   TIMER_LOG_UNIT_ROOM_BYTES,
+  TIMER_MARK,
   TIMER_SLOT_COUNT,
   TIMER_WHEEL_BYTES,
   TIMER_WHEEL_SLOT
@@ -151,7 +152,11 @@ its time in steps (seconds by default) modulo the number of slots.`,
     tableOf(TIMER_LOG_BLANK),
     '### `config/timercheck`',
     `One page of ${bytes(TIMER_CHECK_FILE_BYTES)}; the rest is zero.`,
-    tableOf(TIMER_CHECK)
+    tableOf(TIMER_CHECK),
+    '### `varve/timer`',
+    'What Varve alone keeps: which messages of a second that is not done with have been delivered. It is believed only while',
+    'the checkpoint is the one that it was written after.',
+    tableOf(TIMER_MARK)
   )
 }
 

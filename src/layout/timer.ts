@@ -86,3 +86,17 @@ export const TIMER_CHECK = layout({
 })
 
 export const TIMER_CHECK_FILE_BYTES = 4096
+
+/**
+ * The file `varve/timer`: which messages of slots that are not done with have been delivered. It is believed only as long
+ * as the checkpoint is the one that it was written after.
+ */
+export const TIMER_MARK = layout({
+  readUntilMs: int53('as in the checkpoint'),
+  queueOffset: int53('as in the checkpoint'),
+  versionAtMs: int53('as in the checkpoint'),
+  versionCounter: int53('as in the checkpoint'),
+  dueMs: int53('what is due before it is delivered'),
+  unit: int53('of what is due then, what lies before it in the timer log is delivered'),
+  unitsUntil: int53('what lies here or behind in the timer log is not delivered')
+})

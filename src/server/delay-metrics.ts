@@ -1,12 +1,39 @@
-/** Metrics of delayed messages. Apache RocketMQ has none of delay levels: these are Varve's own. */
+/**
+ * Metrics of delayed messages: of timed ones under the names of RocketMQ 5's exporter; of delay levels, which it does not
+ * count, under Varve's own.
+ */
 import type { DelayedMessages, LevelFacts } from '../broker/index.ts'
 import type { Registry, Sample } from '../metrics/index.ts'
 
 /** 1 ms to 65 s, in ms. */
 const LATENESS_OCTAVES = { from: 0, until: 16 }
 const MS_PER_SECOND = 1000
+const STORAGE = { storage_type: 'local', storage_medium: 'disk' }
 
 export function registerDelayMetrics(registry: Registry, delayed: DelayedMessages): void {
+  registerLevels(registry, delayed)
+  registerTimers(registry, delayed)
+  registry.readGauge(
+    {
+      name: 'varve_delay_lost_messages',
+      help: 'Messages lost while they waited, since the start; the log names them.'
+    },
+    () => delayed.lostCount
+  )
+  for (const [kind, lateness] of [
+    ['level', delayed.lateness],
+    ['timer', delayed.timedLateness]
+  ] as const) {
+    const name = 'varve_delay_lateness_seconds'
+    const help = 'How late delayed messages were delivered.'
+    registry.readHistogram(
+      { name, help, labels: { kind }, recordedPerUnit: MS_PER_SECOND, octaves: LATENESS_OCTAVES },
+      lateness
+    )
+  }
+}
+
+function registerLevels(registry: Registry, delayed: DelayedMessages): void {
   function* levels(value: (facts: LevelFacts) => number): Iterable<Sample> {
     for (const facts of delayed.levels()) {
       if (facts.maxOffset > 0) yield { labels: { delay_level: String(facts.level) }, value: value(facts) }
@@ -22,20 +49,33 @@ export function registerDelayMetrics(registry: Registry, delayed: DelayedMessage
     'counter',
     () => levels(({ nextOffset }) => nextOffset)
   )
-  registry.readGauge(
-    {
-      name: 'varve_delay_lost_messages',
-      help: 'Messages lost while they waited, since the start; the log names them.'
-    },
-    () => delayed.lostCount
+}
+
+function registerTimers(registry: Registry, delayed: DelayedMessages): void {
+  const gauge = (name: string, help: string, read: () => number): void =>
+    registry.readGauge({ name: `rocketmq_timer_${name}`, help, labels: STORAGE }, read)
+  gauge('enqueue_lag', 'Timed messages that are not yet in the wheel.', () => delayed.timed?.enqueueLag ?? 0)
+  gauge(
+    'dequeue_lag',
+    'Timed messages that are due, or will be within two seconds.',
+    () => delayed.timed?.openCount ?? 0
   )
-  registry.readHistogram(
-    {
-      name: 'varve_delay_lateness_seconds',
-      help: 'How late delayed messages were delivered.',
-      recordedPerUnit: MS_PER_SECOND,
-      octaves: LATENESS_OCTAVES
-    },
-    delayed.lateness
+  gauge('dequeue_latency', 'How late the first timed message is that is due, in ms.', () => delayed.timed?.lateMs ?? 0)
+
+  function* counts(value: (counts: { waiting: number; taken: number; left: number }) => number): Iterable<Sample> {
+    for (const [topic, of] of delayed.timedCounts.all()) yield { labels: { topic }, value: value(of) }
+  }
+  registry.sampled({ name: 'rocketmq_timing_messages', help: 'Timed messages that wait.' }, 'gauge', () =>
+    counts(({ waiting }) => waiting)
+  )
+  registry.sampled(
+    { name: 'rocketmq_timer_enqueue_total', help: 'Timed messages taken into the wheel, since the start.' },
+    'counter',
+    () => counts(({ taken }) => taken)
+  )
+  registry.sampled(
+    { name: 'rocketmq_timer_dequeue_total', help: 'Timed messages that left the wheel, since the start.' },
+    'counter',
+    () => counts(({ left }) => left)
   )
 }

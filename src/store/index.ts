@@ -15,7 +15,7 @@ export {
 export type { FirstFile, QueueSeed } from './dispatch.ts'
 export { type DumpedRecord, dumpEntries, dumpIndex, dumpLog, dumpQueue } from './dump.ts'
 export { lockHolder } from './file-lock.ts'
-export type { Files, MapperKind } from './files.ts'
+export type { Files, MapperKind, OpenFile } from './files.ts'
 export { inlineThreads } from './inline-threads.ts'
 export { type Job, performJob, type RunJob } from './jobs.ts'
 export { dropPagesHere, nativeFacts, prefaultHere } from './mapping.ts'

@@ -51,6 +51,9 @@ export type Job =
   /** Durably; the content before it stays as `.bak`. */
   | { readonly type: 'replace'; readonly path: string; readonly content: Uint8Array }
 
+  /** Makes files and their names durable. */
+  | { readonly type: 'sync'; readonly paths: readonly string[] }
+
 export interface JobResults {
   scan: SegmentScan
   index: IndexCover
@@ -62,6 +65,7 @@ export interface JobResults {
   verify: VerifyResult
   discard: undefined
   replace: undefined
+  sync: undefined
 }
 
 export type RunJob = <T extends Job['type']>(job: Extract<Job, { type: T }>) => Promise<JobResults[T]>
@@ -90,6 +94,8 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
       return discard(files, job.path)
     case 'replace':
       return replaceWithBackup(files, job.path, job.content) as undefined
+    case 'sync':
+      return syncFiles(files, job.paths)
     default:
       return unreachable(job)
   }
@@ -139,6 +145,18 @@ function copyFile(files: Files, { from, to, bytes, sizeBytes }: Extract<Job, { t
   } finally {
     source.close()
   }
+}
+
+function syncFiles(files: Files, paths: readonly string[]): undefined {
+  for (const path of paths) {
+    const file = files.open(path, 'write')
+    try {
+      file.syncAll()
+    } finally {
+      file.close()
+    }
+  }
+  for (const directory of new Set(paths.map(path => dirname(path)))) files.syncDirectory(directory)
 }
 
 function discard(files: Files, path: string): undefined {

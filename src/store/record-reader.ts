@@ -27,7 +27,7 @@ import { checksums } from './checksum.ts'
 import type { LogSegment, LogSegments } from './log-segments.ts'
 import { type Entries, READ_COUNT_MAX } from './queue-entries.ts'
 import type { Queue } from './topics.ts'
-import type { Warmth } from './warmth.ts'
+import { Warmth } from './warmth.ts'
 
 const BODY_CHECKSUM_AT = RECORD_HEAD.at.bodyChecksum
 /** Records that lie further apart than this are not looked at together: too much would be fetched in between. */
@@ -120,6 +120,32 @@ export class RecordReader {
       throw new VarveError('RECORD_DAMAGED', { physicalOffset: position, problem: 'its lengths or its checksum' })
     }
     return record
+  }
+
+  /**
+   * The same as a view, where it lies in memory; undefined where it does not.
+   * @throws VarveError RECORD_NOT_FOUND, RECORD_DAMAGED
+   */
+  viewAt(position: number, visibleUntil: number): Uint8Array | undefined {
+    const segment = this.#segments.at(position)
+    const { mapping } = segment
+    if (mapping === undefined) return this.readAt(position, visibleUntil, new Warmth())
+    const at = position - segment.base
+    const until = Math.min(visibleUntil - segment.base, this.#segments.segmentBytes)
+    if (!mapping.resident(at, Math.min(RECORD_HEAD.sizeBytes, until - at))) return undefined
+    const { view, bytes } = mapping
+    const totalBytes = view.getInt32(at + RECORD_HEAD.at.totalBytes)
+    const isInside = totalBytes >= RECORD_BYTES_MIN && totalBytes <= until - at
+    if (isInside && !mapping.resident(at, totalBytes)) return undefined
+    const isRecord =
+      isInside &&
+      locate(view, at, at + totalBytes, this.#positions) === RECORD_WHOLE &&
+      this.#positions.physicalOffset === position
+    if (!isRecord) throw new VarveError('RECORD_NOT_FOUND', { physicalOffset: position })
+    if (!bodyIsIntact(bytes, view, this.#positions)) {
+      throw new VarveError('RECORD_DAMAGED', { physicalOffset: position, problem: 'its checksum' })
+    }
+    return bytes.subarray(at, at + totalBytes)
   }
 
   /** The entries from `from` on that lie close together in the segment. */

@@ -272,6 +272,11 @@ export interface Store extends AsyncDisposable {
   messageAt(physicalOffset: number): Promise<StoredMessage>
   /** The record at a position, as a copy. @throws VarveError RECORD_NOT_FOUND, RECORD_DAMAGED */
   recordAt(physicalOffset: number): Promise<Uint8Array>
+  /**
+   * The same without a copy; undefined if it is not in memory. Valid as `readViews` has it.
+   * @throws VarveError RECORD_NOT_FOUND, RECORD_DAMAGED
+   */
+  recordViewResident(physicalOffset: number): Uint8Array | undefined
   messageById(id: string): Promise<StoredMessage>
   /** Newest first. The text of the key is compared, so hash collisions do not show. */
   messagesByKey(query: KeyQuery): Promise<StoredMessage[]>
@@ -291,6 +296,8 @@ export interface Store extends AsyncDisposable {
    * store without being messages, such as a broker's tables.
    */
   replaceFile(path: string, content: Uint8Array): Promise<void>
+  /** Makes files beside the store's own durable, and their names, in a worker. */
+  syncFiles(paths: readonly string[]): Promise<void>
   /** Resolves with the failure that ended writing, if one ever does. */
   readonly failed: Promise<VarveError>
   /**

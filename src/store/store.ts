@@ -240,16 +240,12 @@ export class OpenStore implements Store {
   }
 
   async recordAt(physicalOffset: number): Promise<Uint8Array> {
-    this.#health.checkOpen()
-    const until = this.#visibleUntil()
-    if (
-      !Number.isSafeInteger(physicalOffset) ||
-      physicalOffset < this.#world.segments.firstPosition ||
-      physicalOffset >= until
-    ) {
-      throw new VarveError('RECORD_NOT_FOUND', { physicalOffset: String(physicalOffset) })
-    }
+    const until = this.#readableUntil(physicalOffset)
     return this.#readFetching(warmth => this.#records.readAt(physicalOffset, until, warmth))
+  }
+
+  recordViewResident(physicalOffset: number): Uint8Array | undefined {
+    return this.#records.viewAt(physicalOffset, this.#readableUntil(physicalOffset))
   }
 
   messageById(id: string): Promise<StoredMessage> {
@@ -341,6 +337,11 @@ export class OpenStore implements Store {
     await this.#threads.runJob({ type: 'replace', path, content })
   }
 
+  async syncFiles(paths: readonly string[]): Promise<void> {
+    this.#health.checkOpen()
+    await this.#threads.runJob({ type: 'sync', paths })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -415,6 +416,20 @@ export class OpenStore implements Store {
 
   #maxOf(queue: Queue): number {
     return this.#options.flush === 'async' ? queue.nextOffset : this.#entries.visibleMax(queue, this.#visibleUntil())
+  }
+
+  /** Where the log ends for whoever reads at the position. @throws VarveError RECORD_NOT_FOUND if that is outside of it */
+  #readableUntil(physicalOffset: number): number {
+    this.#health.checkOpen()
+    const until = this.#visibleUntil()
+    if (
+      !Number.isSafeInteger(physicalOffset) ||
+      physicalOffset < this.#world.segments.firstPosition ||
+      physicalOffset >= until
+    ) {
+      throw new VarveError('RECORD_NOT_FOUND', { physicalOffset: String(physicalOffset) })
+    }
+    return until
   }
 
   #visibleUntil(): number {

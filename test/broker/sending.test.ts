@@ -239,7 +239,6 @@ describe('a send', () => {
     },
     { what: 'of a record that holds a batch', sent: { properties: { INNER_NUM: '2' } }, code: 'MESSAGE_ILLEGAL' },
     { what: 'with the flag of such a record', sent: { sysFlag: SYS_FLAG.INNER_BATCH }, code: 'MESSAGE_ILLEGAL' },
-    { what: 'for a later time', sent: { properties: { TIMER_DELIVER_MS: '1' } }, code: 'REQUEST_UNSUPPORTED' },
     {
       what: 'of a batch to a long topic',
       body: many,

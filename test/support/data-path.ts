@@ -26,8 +26,7 @@ import {
   type SendDraft,
   Sending,
   type SendTransform,
-  saveHere,
-  TIMERS_UNSUPPORTED
+  saveHere
 } from '../../src/broker/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import {
@@ -235,7 +234,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     storeHost: STORE_HOST,
     onDelivered: () => undefined,
     clock,
-    alarm: alarms.make(),
+    alarm: alarms.make,
     defer: run => deferred.push(run),
     log
   })
@@ -249,7 +248,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     storeHost: STORE_HOST,
     random: seededRandom(1),
     alarm: alarms.make,
-    transform: options.transform ?? firstMeant([...delayed.kinds, TIMERS_UNSUPPORTED])
+    transform: options.transform ?? firstMeant(delayed.kinds)
   })
   const pulling = new Pulling({
     ...tables,

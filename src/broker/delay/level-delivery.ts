@@ -12,72 +12,55 @@
  *
  * Not here: which message is due (level-queue.ts), what is kept of the progress (level-progress.ts).
  */
-import { type Clock, KiB, type Log, secondMs, VarveError } from '../../base/index.ts'
-import type { HostAddress } from '../../model/index.ts'
-import type { Store } from '../../store/index.ts'
-import type { Appending } from '../appending.ts'
-import type { Alarm } from '../deadlines.ts'
+import { KiB, secondMs } from '../../base/index.ts'
+import { SCHEDULE_TOPIC } from '../../layout/index.ts'
 import { HALF_TOPIC } from '../system-topics.ts'
+import type { DeliveryWorld } from './delivery-world.ts'
+import { DueAppending, MUST_WAIT } from './due-appending.ts'
 import { DueMessage } from './due-message.ts'
+import { levelOfQueue, queueOfLevel } from './level-kind.ts'
 import type { LevelProgress } from './level-progress.ts'
-import { LevelQueue, type LostMessages } from './level-queue.ts'
+import { LevelQueue } from './level-queue.ts'
 
 const TURN_COUNT = 128
 const TURN_BYTES = 512 * KiB
 /** So long no look at the clock is put off. */
 const LOOK_MS = secondMs
 
-/** Told of each message that was delivered, under its topic. */
-export interface Deliveries {
-  delivered(topic: string, queueId: number, sizeBytes: number, lateMs: number): void
-}
-
-export interface LevelDeliveryWorld {
-  readonly store: Pick<
-    Store,
-    'readViews' | 'readViewsResident' | 'minOffset' | 'maxOffset' | 'flushed' | 'writable' | 'info'
-  >
-  readonly appending: Pick<Appending, 'append'>
+export interface LevelDeliveryWorld extends DeliveryWorld {
   readonly progress: LevelProgress
   readonly delaysMs: readonly number[]
-  readonly storeHost: HostAddress
-  readonly deliveries: Deliveries
-  readonly clock: Clock
-  readonly alarm: Alarm
-  /** Calls back once everything that has arrived is served. */
-  readonly defer: (run: () => void) => void
-  readonly log: Log
 }
 
 export class LevelDelivery {
   readonly #world: LevelDeliveryWorld
   readonly #queues: readonly LevelQueue[]
+  readonly #appending: DueAppending
   readonly #due: DueMessage
   #isTurnPending = false
-  /** The store takes nothing for the moment, or never again. */
-  #isBlocked = false
   #isClosed = false
   /** Which level comes first in the next turn. */
   #first = 0
   /** The latest that the clock of the machine has said. */
   #newestMs = Number.NEGATIVE_INFINITY
-  #lostCount = 0
 
   constructor(world: LevelDeliveryWorld) {
-    const { store, clock, delaysMs, progress, log } = world
+    const { store, delaysMs, progress, log } = world
+    const wake = (): void => this.#settle()
     this.#world = world
+    this.#appending = new DueAppending({ ...world, wake })
     this.#due = new DueMessage(world.storeHost)
     const queueWorld = {
-      store,
-      clock,
+      ...world,
+      wake,
       readsFromDisk: store.info().flush === 'sync',
-      wake: () => this.#settle(),
-      onLost: (lost: LostMessages) => this.#lost(lost),
+      onLost: world.losses.lost,
       onFailed: (error: unknown) => log.error('delayed messages not read', { error: error as Error })
     }
     this.#queues = delaysMs.map((delayMs, queueId) => {
-      const queue = new LevelQueue(queueWorld, { queueId, delayMs, nextOffset: progress.of(queueId + 1) })
-      if (queue.nextOffset !== progress.of(queue.level)) progress.advance(queue.level, queue.nextOffset, 0)
+      const known = progress.of(levelOfQueue(queueId))
+      const queue = new LevelQueue(queueWorld, { queueId, delayMs, nextOffset: known })
+      if (queue.nextOffset !== known) progress.advance(queue.level, queue.nextOffset, 0)
       return queue
     })
     this.#settle()
@@ -85,11 +68,6 @@ export class LevelDelivery {
 
   get queues(): readonly LevelQueue[] {
     return this.#queues
-  }
-
-  /** Messages that could not be delivered because they are damaged, gone, or say no topic. */
-  get lostCount(): number {
-    return this.#lostCount
   }
 
   /** A message has been appended to the queue of a level. */
@@ -111,9 +89,9 @@ export class LevelDelivery {
 
   readonly #turn = (): void => {
     this.#isTurnPending = false
-    if (this.#isClosed || this.#isBlocked) return
+    if (this.#isClosed) return
     const room = { count: TURN_COUNT, bytes: TURN_BYTES }
-    for (let i = 0; i < this.#queues.length && !this.#isBlocked; i++) {
+    for (let i = 0; i < this.#queues.length && !this.#appending.isBlocked; i++) {
       this.#deliverDue(this.#queues[(this.#first + i) % this.#queues.length] as LevelQueue, room) // By the remainder.
     }
     this.#first = (this.#first + 1) % this.#queues.length
@@ -135,54 +113,27 @@ export class LevelDelivery {
 
   /** False if the message has to wait. */
   #deliver(queue: LevelQueue, record: Uint8Array): boolean {
-    const { appending, deliveries } = this.#world
     const due = this.#due
-    if (!due.take(record) || due.message.topic === HALF_TOPIC) {
-      this.#lost({ level: queue.level, queueOffset: queue.nextOffset, count: 1, error: undefined })
-    } else {
+    // A half message is not for consumers, whoever put it here.
+    if (!due.take(record) || due.message.topic === HALF_TOPIC) this.#lose(queue, undefined)
+    else {
       const lateMs = queue.lateMs()
-      try {
-        const { sizeBytes } = appending.append(due.message)
-        deliveries.delivered(due.message.topic, due.message.queueId, sizeBytes, lateMs)
-      } catch (error) {
-        if (this.#mustWait(error)) return false
-        this.#lost({ level: queue.level, queueOffset: queue.nextOffset, count: 1, error: error as Error })
-      }
+      const outcome = this.#appending.append(due.message)
+      if (outcome === MUST_WAIT) return false
+      if (outcome instanceof Error) this.#lose(queue, outcome)
+      else this.#world.deliveries.delivered(due.message.topic, due.message.queueId, outcome.sizeBytes, lateMs)
     }
     queue.delivered()
     return true
   }
 
-  /** Whether the store may take the message later; if not, it never will. */
-  #mustWait(error: unknown): boolean {
-    const code = error instanceof VarveError ? error.code : undefined
-    switch (code) {
-      case 'STORE_BUSY':
-      case 'STORE_DISK_FULL':
-        this.#isBlocked = true
-        this.#world.store.writable().then(
-          () => {
-            this.#isBlocked = false
-            this.#settle()
-          },
-          (failure: unknown) => this.#world.log.error('delivery of delayed messages ends', { error: failure as Error })
-        )
-        return true
-      case 'STORE_CLOSED':
-      case 'STORE_POISONED':
-      case 'STORE_READ_ONLY':
-        this.#isBlocked = true
-        return true
-      case undefined:
-        throw error
-      default:
-        return false
-    }
+  #lose({ level, nextOffset: queueOffset }: LevelQueue, error: Error | undefined): void {
+    this.#world.losses.lost({ topic: SCHEDULE_TOPIC, queueId: queueOfLevel(level), queueOffset, count: 1, error })
   }
 
   /** Sees to it that the next turn comes when it should. */
   #settle(): void {
-    if (this.#isClosed || this.#isBlocked || this.#isTurnPending) return
+    if (this.#isClosed || this.#appending.isBlocked || this.#isTurnPending) return
     let waitMs = Number.POSITIVE_INFINITY
     for (const queue of this.#queues) waitMs = Math.min(waitMs, queue.waitMs())
     if (waitMs <= 0) {
@@ -191,10 +142,5 @@ export class LevelDelivery {
     } else if (waitMs !== Number.POSITIVE_INFINITY) {
       this.#world.alarm.set(Math.min(Math.ceil(waitMs), LOOK_MS), this.#turn)
     }
-  }
-
-  #lost({ level, queueOffset, count, error }: LostMessages): void {
-    this.#lostCount += count
-    this.#world.log.error('delayed messages lost', { delayLevel: level, queueOffset, count, error })
   }
 }

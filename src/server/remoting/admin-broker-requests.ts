@@ -57,6 +57,12 @@ export function adminBrokerRequests(world: BrokerWorld): Handlers {
       }
     ],
     [
+      REQUEST.GET_TIMER_METRICS,
+      (request, session) => {
+        session.succeed(request, new TextEncoder().encode(broker.delayed.timedCounts.text()))
+      }
+    ],
+    [
       REQUEST.GET_BROKER_HA_STATUS,
       (request, session) => {
         const masterCommitLogMaxOffset = broker.store.info().appendedUntil

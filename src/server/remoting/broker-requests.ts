@@ -10,6 +10,7 @@ import { lockRequests } from './lock-requests.ts'
 import { offsetRequests } from './offset-requests.ts'
 import { pullRequests } from './pull-requests.ts'
 import { queryRequests } from './query-requests.ts'
+import { recallRequests } from './recall-requests.ts'
 import { relayRequests } from './relay-requests.ts'
 import { replyRequests } from './reply-requests.ts'
 import { sendBackRequests } from './send-back-requests.ts'
@@ -22,6 +23,7 @@ export function brokerRequests(world: BrokerWorld): Handlers {
     ...replyRequests(world),
     ...sendBackRequests(world),
     ...transactionRequests(world),
+    ...recallRequests(world),
     ...pullRequests(world),
     ...offsetRequests(world),
     ...clientRequests(world),

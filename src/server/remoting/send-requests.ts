@@ -7,7 +7,7 @@
  * Not here: what may be stored and what becomes of it (broker), replies (reply-requests.ts).
  */
 import type { VarveError } from '../../base/index.ts'
-import type { DurableAnswer, SendDraft, Sent } from '../../broker/index.ts'
+import { type DurableAnswer, isRetryTopic, recallHandleOf, type SendDraft, type Sent } from '../../broker/index.ts'
 import { field, REQUEST, RESPONSE, type RemotingRequest, readSend } from '../../protocol/index.ts'
 import type { BrokerWorld } from './broker-world.ts'
 import type { Handler, Handlers } from './dispatch.ts'
@@ -20,7 +20,8 @@ const F = {
   queueOffset: field('queueOffset'),
   transactionId: field('transactionId'),
   region: field('MSG_REGION'),
-  isTraced: field('TRACE_ON')
+  isTraced: field('TRACE_ON'),
+  recallHandle: field('recallHandle')
 }
 
 export function sendRequests(world: BrokerWorld): Handlers {
@@ -92,7 +93,7 @@ class SendRequests {
     const idsBytes = sent.messageIdsBytes
     if (this.#ids.length < idsBytes) this.#ids = new Uint8Array(2 * idsBytes)
     sent.writeMessageIds(this.#ids, 0)
-    connection
+    const answer = connection
       .begin(opaque, RESPONSE.SUCCESS)
       .utf8(F.msgId, this.#ids, 0, idsBytes)
       .int(F.queueId, sent.queueId)
@@ -100,7 +101,9 @@ class SendRequests {
       .utf8(F.transactionId, sent.keyBytes, sent.keyFrom, sent.keyUntil)
       .text(F.region, config.regionId)
       .bool(F.isTraced, config.traceOn)
-      .end()
+    const handle = recallHandle(this.#world, sent)
+    if (handle !== undefined) answer.text(F.recallHandle, handle)
+    answer.end()
   }
 }
 
@@ -113,6 +116,7 @@ class KeptOutcome implements DurableAnswer {
   readonly #queueOffset: number
   readonly #messageIds: string
   readonly #uniqueKey: string
+  readonly #recallHandle: string | undefined
 
   constructor(world: BrokerWorld, session: Session, opaque: number, sent: Sent) {
     this.#world = world
@@ -122,12 +126,13 @@ class KeptOutcome implements DurableAnswer {
     this.#queueOffset = sent.queueOffset
     this.#messageIds = sent.messageIds
     this.#uniqueKey = sent.uniqueKey
+    this.#recallHandle = recallHandle(world, sent)
   }
 
   durable(outcome: boolean | Error): void {
     if (typeof outcome !== 'boolean') return refuse(this.#world, outcome, this.#session, this.#opaque)
     const { config } = this.#world.broker
-    this.#session.connection
+    const answer = this.#session.connection
       .begin(this.#opaque, outcome ? RESPONSE.SUCCESS : RESPONSE.FLUSH_DISK_TIMEOUT)
       .text(F.msgId, this.#messageIds)
       .int(F.queueId, this.#queueId)
@@ -135,8 +140,16 @@ class KeptOutcome implements DurableAnswer {
       .text(F.transactionId, this.#uniqueKey)
       .text(F.region, config.regionId)
       .bool(F.isTraced, config.traceOn)
-      .end()
+    if (this.#recallHandle !== undefined) answer.text(F.recallHandle, this.#recallHandle)
+    answer.end()
   }
+}
+
+/** By which a timed message can be taken back; a retry is not its producer's to take. */
+function recallHandle({ broker }: BrokerWorld, sent: Sent): string | undefined {
+  const { topic, outMs } = sent
+  if (outMs === 0 || isRetryTopic(topic)) return undefined
+  return recallHandleOf({ topic, brokerName: broker.config.brokerName, outMs, uniqueKey: sent.uniqueKey })
 }
 
 function refuse({ log }: BrokerWorld, error: unknown, { connection }: Session, opaque: number): void {

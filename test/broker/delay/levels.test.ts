@@ -1,46 +1,13 @@
 /** Messages with a delay level: how they are stored, when they are delivered, and that they are in the face of what happens. */
 import { describe, expect, test } from 'vitest'
 import { secondMs, seededRandom, VarveError } from '../../../src/base/index.ts'
-import type { SendDraft } from '../../../src/broker/index.ts'
 import { SCHEDULE_TOPIC, SYS_FLAG } from '../../../src/layout/index.ts'
-import type { StoredMessage } from '../../../src/model/index.ts'
-import {
-  BORN_HOST,
-  type DataPath,
-  type Drafting,
-  draft,
-  openDataPath,
-  STORE_HOST,
-  TOPIC
-} from '../../support/data-path.ts'
+import { BORN_HOST, draft, openDataPath, STORE_HOST, TOPIC } from '../../support/data-path.ts'
 import { losesEverything } from '../../support/simulated-disk.ts'
-import { readAll, SEGMENT_BYTES, START_MS, textOf } from '../../support/store-fixtures.ts'
+import { SEGMENT_BYTES, START_MS } from '../../support/store-fixtures.ts'
+import { afterKill, bodiesIn, messagesIn, runRecurring, send, sendDelayed, textIn } from './delay-path.ts'
 
 const PROGRESS = '/store/config/delayOffset.json'
-
-function send({ sending }: DataPath, sent: SendDraft) {
-  const outcome = sending.send(sent)
-  if (outcome === undefined) throw new Error('there is no room')
-  return outcome
-}
-
-const sendDelayed = (path: DataPath, body: string, level: number, more: Drafting = {}) =>
-  send(path, draft(body, { ...more, properties: { ...more.properties, DELAY: String(level) } }))
-
-const messagesIn = ({ store }: DataPath, queue = { topic: TOPIC, queueId: 0 }): Promise<StoredMessage[]> =>
-  readAll(store, queue)
-
-const bodiesIn = async (path: DataPath, queue?: { topic: string; queueId: number }): Promise<string[]> =>
-  (await messagesIn(path, queue)).map(({ body }) => textOf(body))
-
-const textIn = ({ disk }: DataPath, file: string): string => {
-  const bytes = new Uint8Array(disk.find(file)?.sizeBytes ?? 0)
-  disk.open(file, 'read').read(bytes, 0)
-  return textOf(bytes)
-}
-
-/** As after the process was killed: nothing is closed, what was written is there. */
-const afterKill = (path: DataPath): Promise<DataPath> => openDataPath({ disk: path.disk.kill(), clock: path.clock })
 
 describe('a message with a delay level', () => {
   test('waits in the queue of its level and says where it goes', async () => {
@@ -257,7 +224,7 @@ describe('progress of delay levels', () => {
     const path = await openDataPath()
     for (let i = 0; i < 4; i++) sendDelayed(path, `${i}`, 1)
     await path.advance(secondMs)
-    for (const { run } of path.delayed.recurring) run()
+    runRecurring(path)
     await path.turn()
     sendDelayed(path, '4', 1)
     sendDelayed(path, '5', 2)
@@ -272,7 +239,7 @@ describe('progress of delay levels', () => {
     for (let i = 0; i < 4; i++) sendDelayed(path, `${i}`, 1)
     await path.store.flushed()
     await path.advance(secondMs)
-    for (const { run } of path.delayed.recurring) run()
+    runRecurring(path)
     await path.turn()
     const disk = path.disk.crash(seededRandom(1), losesEverything)
     await using next = await openDataPath({ disk, clock: path.clock })

@@ -44,3 +44,44 @@ describe('a delayed message that is sent', () => {
     expect(waiting?.type === 'sampled' && [...waiting.samples()]).toEqual([{ labels: { delay_level: '3' }, value: 2 }])
   })
 })
+
+describe('a timed message that is sent', () => {
+  const timed = (value: number) => ({ i: `UNIQ_KEY\x01U1\x02TIMER_DELIVER_MS\x01${value}\x02` })
+
+  test('is answered with a handle, by which it is taken back', async () => {
+    await using place = await brokerPlace({ recallMessageEnable: 'true' })
+    const client = await place.client()
+    const dueMs = place.clock.nowMs() + 60_000
+    const answer = await ask(client, REQUEST.SEND_MESSAGE_V2, { ...sendFieldsV2(), ...timed(dueMs) }, body)
+    const { recallHandle = '' } = fieldsOf(answer)
+    const outMs = Math.floor(dueMs / 1000) * 1000
+    expect(Buffer.from(recallHandle, 'base64url').toString()).toBe(`v1 orders broker-a ${outMs + 1} U1`)
+    const asked = { producerGroup: 'p', topic: 'orders', recallHandle }
+    const recalled = await ask(client, REQUEST.RECALL_MESSAGE, asked)
+    expect(recalled.code).toBe(RESPONSE.SUCCESS)
+    expect(fieldsOf(recalled)).toEqual({ msgId: 'U1', MSG_REGION: 'DefaultRegion' })
+  })
+
+  test.each([
+    ['recall is turned off', {}, 'v1 orders broker-a 9999999999999 U', RESPONSE.NO_PERMISSION],
+    ['the handle is none', { recallMessageEnable: 'true' }, 'none', RESPONSE.ILLEGAL_OPERATION]
+  ])('is not taken back if %s', async (_, config, handle, code) => {
+    await using place = await brokerPlace(config)
+    const client = await place.client()
+    await ask(client, REQUEST.SEND_MESSAGE_V2, sendFieldsV2(), body)
+    const recallHandle = Buffer.from(handle).toString('base64url')
+    const answer = await ask(client, REQUEST.RECALL_MESSAGE, { topic: 'orders', recallHandle })
+    expect(answer.code).toBe(code)
+  })
+
+  test.each([
+    ['malformed', { i: 'TIMER_DELAY_MS\x01abc\x02' }, {}, RESPONSE.MESSAGE_ILLEGAL],
+    ['too far ahead', { i: 'TIMER_DELAY_SEC\x013456001\x02' }, {}, RESPONSE.MESSAGE_ILLEGAL],
+    ['where timers are off', { i: 'TIMER_DELAY_SEC\x011\x02' }, { timerWheelEnable: 'false' }, RESPONSE.SYSTEM_ERROR]
+  ])('%s is refused with the code that clients know', async (_, properties, config, code) => {
+    await using place = await brokerPlace(config)
+    const client = await place.client()
+    const answer = await ask(client, REQUEST.SEND_MESSAGE_V2, { ...sendFieldsV2(), ...properties }, body)
+    expect(answer.code).toBe(code)
+  })
+})

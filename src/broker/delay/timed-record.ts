@@ -1,0 +1,92 @@
+/**
+ * Timed record: what a record of the timer topic says about when, where and whether it is delivered.
+ *
+ * One object serves all records. What is read is read from the properties; nothing is copied.
+ */
+import {
+  encodeText,
+  findProperty,
+  locate,
+  PROPERTY,
+  RECORD_WHOLE,
+  RecordPositions,
+  readText,
+  Span,
+  TIMER_TOPIC
+} from '../../layout/index.ts'
+import { RealTarget } from './real-target.ts'
+import { DELETE_KEY, integerOfProperty, namesWait, OUT_MS, ROLL_TIMES, wantedDueMs } from './timer-properties.ts'
+import { STEP_MS } from './timer-wheel.ts'
+
+const UNIQUE_KEY = encodeText(PROPERTY.UNIQUE_KEY)
+const TOPIC = encodeText(TIMER_TOPIC)
+const KEY_SEPARATOR = '+'
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+export class TimedRecord {
+  readonly target = new RealTarget()
+  readonly positions = new RecordPositions()
+  /** Start of the second that it is delivered in. */
+  outMs = 0
+  /** When it is due: within that second, or at its end. */
+  dueMs = 0
+  /** It takes another message back. */
+  isDelete = false
+  bytes: Uint8Array = NO_BYTES
+  readonly #span = new Span()
+  #buffer: ArrayBufferLike = NO_BYTES.buffer
+  #view = new DataView(NO_BYTES.buffer as ArrayBufferLike)
+
+  /** False if it is no whole record of the timer topic. */
+  read(record: Uint8Array): boolean {
+    if (record.buffer !== this.#buffer) {
+      this.#buffer = record.buffer
+      this.bytes = new Uint8Array(record.buffer)
+      this.#view = new DataView(record.buffer)
+    }
+    const { bytes, positions } = this
+    const at = record.byteOffset
+    if (locate(this.#view, at, at + record.length, positions) !== RECORD_WHOLE) return false
+    if (!this.#isOfTimerTopic()) return false
+    const from = positions.propertiesAt
+    const until = from + positions.propertiesBytes
+    this.outMs = integerOfProperty(bytes, from, until, OUT_MS)
+    if (Number.isNaN(this.outMs) || this.outMs % STEP_MS !== 0 || !this.target.read(bytes, from, until)) return false
+    this.isDelete = findProperty(bytes, from, until, DELETE_KEY, this.#span)
+    this.dueMs = this.#dueMs(from, until)
+    return true
+  }
+
+  /** By which a delete message names the one that it takes back. */
+  get deletes(): string {
+    const { propertiesAt, propertiesBytes } = this.positions
+    findProperty(this.bytes, propertiesAt, propertiesAt + propertiesBytes, DELETE_KEY, this.#span)
+    return readText(this.bytes, this.#span.from, this.#span.until)
+  }
+
+  /** By which it would be named itself. */
+  get key(): string {
+    const { propertiesAt, propertiesBytes } = this.positions
+    findProperty(this.bytes, propertiesAt, propertiesAt + propertiesBytes, UNIQUE_KEY, this.#span)
+    return deleteKeyOf(this.target.topic, readText(this.bytes, this.#span.from, this.#span.until))
+  }
+
+  /** A wait counts from when the message was stored, which is not known any more of one that has gone round. */
+  #dueMs(from: number, until: number): number {
+    const latestMs = this.outMs + STEP_MS
+    const hasBeenRound = findProperty(this.bytes, from, until, ROLL_TIMES, this.#span)
+    if (hasBeenRound && namesWait(this.bytes, from, until)) return latestMs
+    const wantedMs = wantedDueMs(this.bytes, from, until, this.positions.storedAtMs)
+    if (wantedMs === undefined || !(wantedMs > this.outMs)) return latestMs
+    return Math.min(wantedMs, latestMs)
+  }
+
+  #isOfTimerTopic(): boolean {
+    const { topicAt, topicBytes } = this.positions
+    if (topicBytes !== TOPIC.length) return false
+    for (let i = 0; i < topicBytes; i++) if (this.bytes[topicAt + i] !== TOPIC[i]) return false
+    return true
+  }
+}
+
+export const deleteKeyOf = (topic: string, uniqueKey: string): string => topic + KEY_SEPARATOR + uniqueKey
