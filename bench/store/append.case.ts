@@ -81,10 +81,11 @@ await runCase<AppendSettings>(async (settings): Promise<CaseResult> => {
     Object.assign(details, { lagMiBMax: lag.maxBytes() / 2 ** 20, drainMs: lag.drainMs(), refusedMs })
   } else {
     const accept = inTurn(store)
-    const writeAndWait = async (index: number) => {
-      const { physicalOffset, sizeBytes } = await accept(() => append(opened + index))
-      await store.flushed(physicalOffset + sizeBytes)
-    }
+    const writeAndWait = (index: number) =>
+      accept(() => {
+        const { physicalOffset, sizeBytes } = append(opened + index)
+        return store.flushed(physicalOffset + sizeBytes)
+      })
     load = await windowLoad({ extent, window, write: writeAndWait })
   }
 

@@ -16,22 +16,27 @@ export function accepted(call: () => unknown): boolean {
   }
 }
 
-/** Calls until it is not refused. Callers that begin in some order are accepted in that order. */
+/**
+ * Calls until it is not refused. Callers that begin in some order are accepted in that order. Where nothing is refused,
+ * which is nearly always, it adds no promise of its own to the call's.
+ */
 export function inTurn(store: Store) {
   let blocked: Promise<void> | undefined
-  return async <Result>(call: () => Result): Promise<Result> => {
-    for (;;) {
-      if (blocked === undefined) {
-        try {
-          return call()
-        } catch (error) {
-          if (!isRefusal(error)) throw error
-          blocked = store.writable().finally(() => {
-            blocked = undefined
-          })
-        }
-      }
-      await blocked // Whoever waits first goes on first.
+  const whenWritable = async <Result>(call: () => Result | Promise<Result>): Promise<Result> => {
+    while (blocked !== undefined) await blocked // Whoever waits first goes on first.
+    return accept(call)
+  }
+  const accept = <Result>(call: () => Result | Promise<Result>): Result | Promise<Result> => {
+    if (blocked !== undefined) return whenWritable(call)
+    try {
+      return call()
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      blocked = store.writable().finally(() => {
+        blocked = undefined
+      })
+      return whenWritable(call)
     }
   }
+  return accept
 }

@@ -26,7 +26,7 @@ import { type Progress, SLOT } from './progress.ts'
  * one large page: cheap to make, but the first byte that a mapping then changes makes all of it dirty, to be written as
  * a whole by the next sync. A writer that comes too near waits for one piece.
  */
-export const ZEROING_BYTES_MAX = 128 * KiB
+export const ZEROING_BYTES_MAX = 64 * KiB
 /** Pieces are made one after another in steps of this size, and synced together. */
 const STEP_BYTES = 1 * MiB
 /** A writer that has caught up makes its pages present itself, so far ahead that it will not meet the allocator again. */

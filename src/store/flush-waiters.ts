@@ -1,73 +1,94 @@
 /**
  * Flush waiters: who waits for which position to be on disk.
  *
- * Waiters come nearly always in order of position, so the list is kept sorted by adding at the end; each is answered
- * once, when the watermark passes it or when the store fails.
+ * Whoever one sync is going to answer shares one promise: a round. Its cost is that of one waiter, however many there
+ * are, and all of them are answered by one call. Waiters come nearly always in order of position; one for whom a round
+ * before is enough joins that one.
+ *
+ * Invariants:
+ * - rounds follow each other in order of their furthest position; waiters join the last one until it is closed
+ * - a round is answered once: when the watermark passes its furthest position, or when the store fails
  */
 import type { VarveError } from '../base/index.ts'
 
-interface Waiter {
-  readonly until: number
+interface Round {
+  /** The furthest position that anybody in it waits for. */
+  until: number
+  count: number
+  readonly promise: Promise<void>
   readonly resolve: () => void
   readonly reject: (error: VarveError) => void
 }
 
-/** Answered waiters stay at the front until there are this many, so that answering does not move the others. */
-const ANSWERED_MAX = 1024
-
 export class FlushWaiters {
-  readonly #waiters: Waiter[] = []
-  #answered = 0
+  readonly #rounds: Round[] = []
+  #count = 0
+  #isClosed = true
 
   get count(): number {
-    return this.#waiters.length - this.#answered
+    return this.#count
   }
 
-  /** The nearest position that anybody waits for; infinite if nobody does. */
+  /** From this position on somebody can be answered; infinite if nobody waits. */
   get first(): number {
-    return this.#waiters[this.#answered]?.until ?? Number.POSITIVE_INFINITY
+    return this.#rounds[0]?.until ?? Number.POSITIVE_INFINITY
   }
 
   /** The furthest position that anybody waits for. */
   get until(): number {
-    return this.#waiters[this.#waiters.length - 1]?.until ?? 0
+    return this.#rounds[this.#rounds.length - 1]?.until ?? 0
   }
 
   add(until: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiter = { until, resolve, reject }
-      if (until >= this.until || this.count === 0) this.#waiters.push(waiter)
-      else this.#waiters.splice(this.#placeOf(until), 0, waiter)
-    })
+    const round = this.#roundFor(until)
+    round.count++
+    this.#count++
+    return round.promise
+  }
+
+  /** A sync of everything up to `until` has been asked for: whoever comes now and waits for more is in the next round. */
+  closeRound(): void {
+    this.#isClosed = true
   }
 
   answerBelow(flushed: number): void {
-    const waiters = this.#waiters
-    while (this.#answered < waiters.length) {
-      const waiter = waiters[this.#answered] as Waiter // Below length.
-      if (waiter.until > flushed) break
-      this.#answered++
-      waiter.resolve()
-    }
-    if (this.#answered === waiters.length) {
-      waiters.length = 0
-      this.#answered = 0
-    } else if (this.#answered >= ANSWERED_MAX) {
-      waiters.splice(0, this.#answered)
-      this.#answered = 0
+    const rounds = this.#rounds
+    while (rounds.length > 0) {
+      const round = rounds[0] as Round // There is one.
+      if (round.until > flushed) return
+      rounds.shift()
+      this.#count -= round.count
+      round.resolve()
     }
   }
 
   failAll(error: VarveError): void {
-    const waiting = this.#waiters.slice(this.#answered)
-    this.#waiters.length = 0
-    this.#answered = 0
+    const waiting = this.#rounds.splice(0)
+    this.#count = 0
     for (const { reject } of waiting) reject(error)
   }
 
-  #placeOf(until: number): number {
-    let place = this.#waiters.length
-    while (place > this.#answered && (this.#waiters[place - 1] as Waiter).until > until) place--
-    return place
+  #roundFor(until: number): Round {
+    const rounds = this.#rounds
+    const last = rounds[rounds.length - 1]
+    if (last !== undefined && until <= last.until) return rounds.find(round => until <= round.until) ?? last
+    if (last !== undefined && !this.#isClosed) {
+      last.until = until
+      return last
+    }
+    const round = newRound(until)
+    rounds.push(round)
+    this.#isClosed = false
+    return round
   }
+}
+
+function newRound(until: number): Round {
+  let resolve: () => void = () => {}
+  let reject: (error: VarveError) => void = () => {}
+  const promise = new Promise<void>((resolvePromise, rejectPromise) => {
+    resolve = resolvePromise
+    reject = rejectPromise
+  })
+  return { until, count: 0, promise, resolve, reject }
 }

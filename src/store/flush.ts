@@ -14,6 +14,7 @@
  * Not here: who waits (store.ts), the thread (workers/flusher.ts), what is saved besides the log (state-keeper.ts).
  */
 import { assert, type Clock, MiB, PAGE_BYTES } from '../base/index.ts'
+import { ZEROING_BYTES_MAX } from './allocate.ts'
 import type { DropPages, Files, OpenFile } from './files.ts'
 import { segmentPath } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
@@ -104,12 +105,17 @@ export class Flusher {
     this.#log.close()
   }
 
-  /** Of the owner's mapping: a segment that it has let go of since then has no pages to drop. */
+  /**
+   * Of the owner's mapping: a segment that it has let go of since then has no pages to drop. The system writes a large
+   * page as a whole, so all of the last one is dropped, though the owner is about to write to the rest of it: a fault
+   * there costs less than an interruption for each of its pages.
+   */
   #dropPages(position: number, bytes: number): void {
     const { segmentBytes, dropPages } = this.#options
-    const segment = Math.floor(position / segmentBytes)
-    const address = this.#progress.address(segment)
-    if (address !== 0) dropPages?.(address + (position % segmentBytes), bytes)
+    const from = position % segmentBytes
+    const address = this.#progress.address((position - from) / segmentBytes)
+    const until = Math.ceil((from + bytes) / ZEROING_BYTES_MAX) * ZEROING_BYTES_MAX
+    if (address !== 0) dropPages?.(address + from, Math.min(until, segmentBytes) - from)
   }
 
   #position(slot: number): number {

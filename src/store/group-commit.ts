@@ -19,6 +19,8 @@ const OWN_SYNC_MS_MAX = 2
 const OWN_SYNC_BYTES_MAX = 256 * KiB
 /** With this many the flusher need not wait until the turn is over: it syncs the first while the rest are appended. */
 const EARLY_START_COUNT = 64
+/** So often whoever waits is answered within one turn of the event loop: it may wait again at once, and others need turns. */
+const TURN_ANSWERS_MAX = 16
 /** After a slow sync one is left to the flusher for each millisecond it took, at most so many, before the owner tries again. */
 const OWN_SYNC_PAUSE_MAX = 64
 
@@ -44,6 +46,7 @@ export class GroupCommit {
   /** Who has begun to wait since the last start. */
   #sinceStart = 0
   #held = false
+  #turnAnswers = 0
   #ownSyncPause = 0
   /** Told of every flush while set, though nobody waits for one. */
   #listening = false
@@ -62,13 +65,16 @@ export class GroupCommit {
       const details = { physicalOffset: String(until), appendedUntil: appended() }
       return Promise.reject(new VarveError('RECORD_NOT_FOUND', details))
     }
-    if (this.#progress.position(SLOT.flushed, appended()) >= until) return Promise.resolve()
+    const flushed = this.#progress.position(SLOT.flushed, appended())
+    if (flushed >= until) return Promise.resolve()
+    if (flushed >= this.#waiters.first) this.#answerInPassing(flushed)
     const answer = this.#waiters.add(until)
     this.#sinceStart++
     if (!this.#startScheduled) {
       this.#startScheduled = true
       queueMicrotask(this.#start)
-    } else if (this.#sinceStart === EARLY_START_COUNT) {
+    } else if (this.#sinceStart >= EARLY_START_COUNT) {
+      this.#sinceStart = 0
       this.#startFlusher()
     }
     return answer
@@ -114,15 +120,38 @@ export class GroupCommit {
     if (alone && this.#ownSyncPause === 0) return this.#syncMyself(flushed, until)
     if (alone) this.#ownSyncPause--
     this.#startFlusher()
-    if (threads.kind === 'none') this.onFlushed()
+    if (threads.kind === 'none') this.#answer()
+  }
+
+  /** The flusher's message waits until this turn is over, and all that is appended in it would wait for that. */
+  #answerInPassing(flushed: number): void {
+    if (this.#mayAnswer()) this.#waiters.answerBelow(flushed)
+  }
+
+  readonly #answer = (): void => {
+    if (this.#mayAnswer()) this.onFlushed()
+    else setImmediate(() => this.onFlushed())
+  }
+
+  #mayAnswer(): boolean {
+    if (this.#turnAnswers === TURN_ANSWERS_MAX) return false
+    if (this.#turnAnswers === 0) setImmediate(this.#onTurn)
+    this.#turnAnswers++
+    return true
+  }
+
+  readonly #onTurn = (): void => {
+    this.#turnAnswers = 0
   }
 
   #startFlusher(): void {
+    const listened = this.#held
     this.#hold(true)
     this.#want()
+    if (listened) return
     // A flush that ended before the flusher could know that somebody listens was told to nobody.
     const { appended } = this.#world
-    if (this.#progress.position(SLOT.flushed, appended()) >= this.#waiters.first) queueMicrotask(() => this.onFlushed())
+    if (this.#progress.position(SLOT.flushed, appended()) >= this.#waiters.first) queueMicrotask(this.#answer)
   }
 
   /** While an answer of the flusher is awaited it tells of each flush, and the process stays alive. */
@@ -134,6 +163,7 @@ export class GroupCommit {
   }
 
   #want(): void {
+    this.#waiters.closeRound()
     this.#progress.advanceTo(SLOT.flushWanted, this.#waiters.until)
     this.#world.threads.wake('flusher')
   }
@@ -141,6 +171,7 @@ export class GroupCommit {
   #syncMyself(flushed: number, until: number): void {
     const { clock, onFailed } = this.#world
     const startedMs = clock.monotonicMs()
+    this.#waiters.closeRound()
     try {
       syncLog(this.#syncer, this.#progress, flushed, until)
     } catch (error) {
@@ -150,6 +181,6 @@ export class GroupCommit {
     }
     const tookMs = clock.monotonicMs() - startedMs
     if (tookMs > OWN_SYNC_MS_MAX) this.#ownSyncPause = Math.min(OWN_SYNC_PAUSE_MAX, Math.ceil(tookMs))
-    this.onFlushed()
+    this.#answer()
   }
 }

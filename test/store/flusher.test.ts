@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { MiB, systemClock } from '../../src/base/index.ts'
-import type { Files } from '../../src/store/files.ts'
+import { KiB, MiB, systemClock } from '../../src/base/index.ts'
+import type { DropPages, Files } from '../../src/store/files.ts'
 import { Flusher } from '../../src/store/flush.ts'
 import { segmentPath } from '../../src/store/paths.ts'
 import { Progress, SLOT } from '../../src/store/progress.ts'
@@ -9,7 +9,7 @@ import { SimulatedDisk } from '../support/simulated-disk.ts'
 
 const SEGMENT_BYTES = 8 * MiB
 
-function flusherOver(disk: Files, progress: Progress): Flusher {
+function flusherOver(disk: Files, progress: Progress, dropPages?: DropPages | undefined): Flusher {
   disk.makeDirectory('/store/commitlog')
   disk.open(segmentPath('/store', 0), 'create').setSize(SEGMENT_BYTES)
   return new Flusher(disk, progress, systemClock, 0, {
@@ -18,7 +18,8 @@ function flusherOver(disk: Files, progress: Progress): Flusher {
     mode: 'sync',
     intervalMs: 500,
     leastPages: 4,
-    thoroughIntervalMs: 10_000
+    thoroughIntervalMs: 10_000,
+    dropPages
   })
 }
 
@@ -54,5 +55,22 @@ describe('the flusher', () => {
       ['startWriting', 4 * MiB, MiB],
       ['sync', 0, 5 * MiB]
     ])
+  })
+
+  test.each([
+    { from: 100, until: 300, drops: { at: 0, bytes: 64 * KiB } },
+    { from: 64 * KiB - 1, until: 64 * KiB + 1, drops: { at: 60 * KiB, bytes: 68 * KiB } },
+    { from: SEGMENT_BYTES - 10, until: SEGMENT_BYTES, drops: { at: SEGMENT_BYTES - 4 * KiB, bytes: 4 * KiB } }
+  ])('drops what it syncs of $from to $until up to the end of the large page', ({ from, until, drops }) => {
+    const progress = new Progress()
+    const dropped: { at: number; bytes: number }[] = []
+    const address = 2 ** 40
+    progress.setAddress(0, address)
+    const drop: DropPages = (at, bytes) => dropped.push({ at: at - address, bytes }) > 0
+    const flusher = flusherOver(new SimulatedDisk(), progress, drop)
+    progress.publish(SLOT.appended, until)
+    progress.advanceTo(SLOT.flushed, from)
+    flusher.run(until)
+    expect(dropped).toEqual([drops])
   })
 })

@@ -15,6 +15,7 @@ import {
   bodyOf,
   errorOf,
   fill,
+  freshDirectory,
   message,
   namesIn,
   openSmall,
@@ -70,6 +71,28 @@ describe.each(ways)('waiting for the disk with $way', ({ place }) => {
       await store.flushed()
       expect((await next).value.queueOffset).toBe(i)
     }
+  })
+})
+
+describe('a writer that waits and at once writes again', () => {
+  test('leaves turns of the event loop to others', async () => {
+    // With a clock that stands still no sync is slow, so all of them are the owner's own, in its thread.
+    const clock = new SettableClock()
+    await using store = await openStore({ directory: freshDirectory(), threads: 'workers', flush: 'sync', clock })
+    let turns = 0
+    let isOver = false
+    const takeTurns = (): void => {
+      turns++
+      if (!isOver) setImmediate(takeTurns)
+    }
+    setImmediate(takeTurns)
+    const count = 2000
+    for (let i = 0; i < count; i++) {
+      const { physicalOffset, sizeBytes } = store.append(message(bodyOf(i)))
+      await store.flushed(physicalOffset + sizeBytes)
+    }
+    isOver = true
+    expect(turns).toBeGreaterThan(count / 32)
   })
 })
 
@@ -334,18 +357,28 @@ describe('flush waiters', () => {
     return done
   }
 
-  test('are answered up to the watermark, in whatever order they came', async () => {
+  test('of one round are answered together, when the watermark passes the furthest of them', async () => {
     const waiters = new FlushWaiters()
-    const promises = [30, 10, 20, 10, 40].map(until => waiters.add(until))
-    expect([waiters.count, waiters.until]).toEqual([5, 40])
-    waiters.answerBelow(20)
-    expect(await answered(promises)).toEqual([false, true, true, true, false])
-    expect(waiters.count).toBe(2)
-    const late = waiters.add(15)
-    waiters.answerBelow(20)
-    expect(await answered([late])).toEqual([true])
+    const promises = [30, 10, 40, 20].map(until => waiters.add(until))
+    expect([waiters.count, waiters.first, waiters.until]).toEqual([4, 40, 40])
+    waiters.answerBelow(39)
+    expect(await answered(promises)).toEqual([false, false, false, false])
     waiters.answerBelow(40)
-    expect(await answered(promises)).toEqual([true, true, true, true, true])
+    expect(await answered(promises)).toEqual([true, true, true, true])
+    expect([waiters.count, waiters.first, waiters.until]).toEqual([0, Number.POSITIVE_INFINITY, 0])
+  })
+
+  test('that come when a sync has been asked for are in the next round, unless that sync is enough for them', async () => {
+    const waiters = new FlushWaiters()
+    const promises = [20, 40].map(until => waiters.add(until))
+    waiters.closeRound()
+    promises.push(...[60, 30, 50, 40, 41].map(until => waiters.add(until)))
+    expect([waiters.count, waiters.first, waiters.until]).toEqual([7, 40, 60])
+    waiters.answerBelow(40)
+    expect(await answered(promises)).toEqual([true, true, false, true, false, true, false])
+    expect([waiters.count, waiters.first]).toEqual([3, 60])
+    waiters.answerBelow(60)
+    expect(await answered(promises)).toEqual(promises.map(() => true))
     expect([waiters.count, waiters.until]).toEqual([0, 0])
   })
 
@@ -354,7 +387,10 @@ describe('flush waiters', () => {
     const error = new VarveError('STORE_CLOSED')
     const first = waiters.add(10)
     waiters.answerBelow(10)
-    const rest = [waiters.add(20), waiters.add(30)]
+    waiters.closeRound()
+    const rest = [waiters.add(20)]
+    waiters.closeRound()
+    rest.push(waiters.add(30))
     waiters.failAll(error)
     await first
     expect(await Promise.allSettled(rest)).toEqual(rest.map(() => ({ status: 'rejected', reason: error })))
@@ -372,6 +408,7 @@ describe('flush waiters', () => {
       last = Math.max(last, until)
       waiters.add(until).then(() => answers++)
       flushed += random.below(3)
+      if (random.chance(0.1)) waiters.closeRound()
       if (random.chance(0.3)) waiters.answerBelow(flushed)
     }
     waiters.answerBelow(last)
