@@ -204,6 +204,11 @@ export const catalogue = {
     hint: 'wait to be asked, and answer then; or set CHECK_IMMUNITY_TIME_IN_SECONDS higher',
     retryable: false
   },
+  DEAD_LETTER_HOMELESS: {
+    says: 'the dead letter does not say to which topic it was sent',
+    hint: 'name one with `--topic`',
+    retryable: false
+  },
   REPLY_UNDELIVERED: {
     says: 'the reply did not reach the producer that asked for it',
     hint: 'that producer must still be connected to the broker that took its request; a copy is in the topic for replies',
@@ -376,6 +381,11 @@ export const catalogue = {
     says: 'the peer did not answer in time; it may still carry the request out',
     hint: 'repeat what may be repeated; look at the load of the peer',
     retryable: true
+  },
+  PEER_REFUSED: {
+    says: 'the peer answered with an error',
+    hint: 'the details have its code and its own words',
+    retryable: false
   },
   NAME_SERVER_REFUSED: {
     says: 'the name server did not take the registration of this broker',

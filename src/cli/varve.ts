@@ -11,6 +11,7 @@ import { packageVersion } from './version.ts'
 const verbs: Readonly<Record<string, () => Promise<(world: CliWorld) => Command>>> = {
   start: async () => (await import('./start.ts')).startCommand,
   config: async () => (await import('./config.ts')).configCommand,
+  dlq: async () => (await import('./dlq/dlq.ts')).dlqCommand,
   store: async () => (await import('./store.ts')).storeCommand,
   demo: async () => (await import('./demo.ts')).demoCommand,
   doctor: async () => (await import('./doctor.ts')).doctorCommand
