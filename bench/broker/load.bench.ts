@@ -89,6 +89,22 @@ const cases: readonly BrokerCase[] = [
     bounds: [versus('rate', { atLeast: 1.3 })]
   },
   {
+    name: 'delayed-level',
+    question: 'sending 1 KiB with a delay level over 8 connections with 64 in flight, and delivering it',
+    load: { load: 'delayed', wait: 'level', connections: 8, window: 64, bodyBytes: 1024 },
+    bounds: [versus('rate', { atLeast: 2 }), versus('cpuUsPerMessage', { atMost: 0.5 })]
+  },
+  {
+    name: 'delayed-moment',
+    question: 'sending 1 KiB over 8 connections with 64 in flight, all timed for one moment, and delivering it',
+    load: { load: 'delayed', wait: 'moment', connections: 8, window: 64, bodyBytes: 1024 },
+    bounds: [
+      versus('rate', { atLeast: 2 }),
+      versus('cpuUsPerMessage', { atMost: 0.5 }),
+      versus('deliveredRate', { atLeast: 1.5 })
+    ]
+  },
+  {
     name: 'send-consumed',
     question: 'sending 1 KiB over 8 connections with 64 in flight, while 4 consumers take everything',
     load: { load: 'end-to-end', connections: 8, window: 64, consumers: 4, lagMax: 8192, bodyBytes: 1024 },

@@ -14,7 +14,7 @@ export interface LoadSettings {
   /** HOST:PORT of a broker, and its process, whose CPU is counted. */
   readonly broker: string
   readonly pid: number
-  readonly load: 'send' | 'fixed-rate' | 'pull' | 'end-to-end'
+  readonly load: 'send' | 'fixed-rate' | 'pull' | 'end-to-end' | 'delayed'
   readonly extent: Extent
   readonly bodyBytes?: number
   readonly connections?: number
@@ -29,6 +29,8 @@ export interface LoadSettings {
   readonly backlog?: number
   /** Connections that consume, of an end-to-end load. */
   readonly consumers?: number
+  /** How messages of a delayed load wait: in a level, or all for one moment. */
+  readonly wait?: 'level' | 'moment'
   /** Messages that those may be behind; senders wait for them. */
   readonly lagMax?: number
 }
@@ -50,7 +52,8 @@ const DEFAULTS = {
   rate: 10_000,
   backlog: 200_000,
   consumers: 4,
-  lagMax: 8192
+  lagMax: 8192,
+  wait: 'level'
 } as const
 
 /** Settings that only one kind of load has. */
@@ -58,7 +61,8 @@ const ONLY_OF = {
   send: [],
   'fixed-rate': ['rate'],
   pull: ['backlog'],
-  'end-to-end': ['consumers', 'lagMax']
+  'end-to-end': ['consumers', 'lagMax'],
+  delayed: ['wait']
 } as const
 
 export async function runLoad(settings: LoadSettings): Promise<CaseResult> {
@@ -74,7 +78,8 @@ const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseR
   send: closedLoop,
   'fixed-rate': fixedRate,
   pull: pullBacklog,
-  'end-to-end': endToEnd
+  'end-to-end': endToEnd,
+  delayed
 }
 
 async function closedLoop(load: Load): Promise<CaseResult> {
@@ -228,6 +233,55 @@ function allStored({ address, targets, offsets }: Load, acknowledged: number): P
   )
 }
 
+/** The first waits 10 s: all is sent before any of it is due; at the size of a test it need not be. */
+const LEVEL = { measured: 3, smoke: 1 }
+/** A moment lies so long behind the end of sending that everything is taken in before it. */
+const MOMENT_AFTER_MS = { measured: 5000, smoke: 500 }
+const ARRIVED_LOOK_MS = 5
+const ARRIVE_MS_MAX = 90_000
+
+/**
+ * Senders with full windows whose messages wait: the rate is that of what was taken, the CPU that of taking and delivering
+ * together. `deliveredRate` is how fast the middle of what was delivered came: with one moment for all, as fast as the
+ * broker can.
+ */
+async function delayed(load: Load): Promise<CaseResult> {
+  const { extent, wait, address, targets, offsets } = load
+  const size = extent.seconds === undefined ? 'smoke' : 'measured'
+  const sendingMs = 1000 * ((extent.warmUpSeconds ?? 0) + (extent.seconds ?? 1))
+  const momentMs = Math.ceil((Date.now() + sendingMs + MOMENT_AFTER_MS[size]) / 1000) * 1000
+  const properties = wait === 'level' ? `DELAY\u0001${LEVEL[size]}\u0002` : `TIMER_DELIVER_MS\u0001${momentMs}\u0002`
+  const meter = new Meter(extent, load.pid)
+  const lanes = await sendLanes(load, meter, {}, properties)
+  const count = () => acknowledgedBy(lanes.all)
+  const base = offsets.reduce((sum, offset) => sum + offset, 0)
+  const arrivals: { readonly atMs: number; readonly count: number }[] = []
+  let isSent = false
+  const watch = async () => {
+    const lastMs = performance.now() + sendingMs + ARRIVE_MS_MAX
+    for (;;) {
+      const arrived = (await maxOffsets(address, targets)).reduce((sum, offset) => sum + offset, -base)
+      arrivals.push({ atMs: performance.now(), count: arrived })
+      if (isSent && arrived === count()) return
+      if (arrived > count() && isSent) throw new Error(`${arrived} messages arrived, ${count()} were acknowledged`)
+      if (performance.now() > lastMs) throw new Error(`${arrived} of ${count()} messages have arrived`)
+      await pause(ARRIVED_LOOK_MS)
+    }
+  }
+  const watching = watch()
+  await Promise.race([lanes.failed, whenSent(lanes.all)])
+  isSent = true
+  const sentAtMs = performance.now()
+  await Promise.race([lanes.failed, watching])
+  const drainMs = performance.now() - sentAtMs
+  const measured = meter.end()
+  lanes.close()
+  const reached = (share: number) => arrivals.find(arrival => arrival.count >= share * count()) ?? arrivals[0]!
+  const [first, last] = [reached(0.1), reached(0.9)]
+  const deliveredRate = (1000 * (last.count - first.count)) / Math.max(1, last.atMs - first.atMs)
+  return resultOf(load, measured, { ...sendFigures(lanes.all), drainMs, deliveredRate })
+}
+
 interface Lanes<Lane> {
   readonly all: readonly Lane[]
   /** Rejects when one of them fails; never resolves. */
@@ -259,10 +313,11 @@ async function openLanes<Lane extends AnswerSink>(
 function sendLanes(
   load: Load,
   meter: Meter,
-  options: Pick<SendLaneOptions, 'numberOf' | 'isHeld'> = {}
+  options: Pick<SendLaneOptions, 'numberOf' | 'isHeld'> = {},
+  properties = ''
 ): Promise<Lanes<SendLane>> {
   const { bodyBytes, window, batchCount, targets } = load
-  const shape: SendShape = { bodyBytes, window, batchCount, targets }
+  const shape: SendShape = { bodyBytes, window, batchCount, targets, properties }
   return openLanes(
     load.address,
     load.connections,

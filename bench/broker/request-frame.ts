@@ -66,7 +66,7 @@ export const BORN_PLACE = '1700000000000'
 /** What a Java client of 4.x and 5.x sends for one message: its two properties are those that it always sets. */
 export function sendFields(
   { topic, queueId }: SendTarget,
-  { uniqueKeyHead, isBatch }: { uniqueKeyHead: string; isBatch: boolean }
+  { uniqueKeyHead, isBatch, more = '' }: { uniqueKeyHead: string; isBatch: boolean; more?: string }
 ): Fields {
   return {
     a: 'bench-producer',
@@ -77,7 +77,7 @@ export function sendFields(
     f: 0,
     g: BORN_PLACE,
     h: 0,
-    i: properties(`${uniqueKeyHead}${COUNTER_PLACE}`),
+    i: properties(`${uniqueKeyHead}${COUNTER_PLACE}`) + more,
     j: 0,
     k: false,
     m: isBatch

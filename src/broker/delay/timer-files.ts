@@ -69,6 +69,8 @@ export class TimerFiles {
   readonly #checkFile: OpenFile
   readonly #markFile: OpenFile
   readonly #mark: DeliveredMark
+  /** Where the log of messages ended when these files were opened: a unit of what lies beyond is of what is lost. */
+  readonly #appendedUntil: number
   #check: TimerCheck
   #saving: Promise<void> | undefined
 
@@ -76,6 +78,7 @@ export class TimerFiles {
   constructor(options: TimerFilesOptions) {
     const { directory, files, fileBytes } = options
     this.#options = options
+    this.#appendedUntil = options.store.info().appendedUntil
     this.log = new TimerLog({ directory: join(directory, 'timerlog'), files, fileBytes })
     files.makeDirectory(join(directory, 'config'))
     this.#wheelFile = files.open(join(directory, 'timerwheel'), 'create')
@@ -90,8 +93,9 @@ export class TimerFiles {
 
   /** Brings log and wheel to agree, a bounded step at a time. */
   *recover(): Generator<undefined, RecoveredTimer> {
-    const { clock, store } = this.#options
+    const { clock } = this.#options
     const { log, wheel } = this
+    const appendedUntil = this.#appendedUntil
     const { readUntilMs, queueOffset, timerLogFlushedUntil } = this.#check
     const nowMs = Math.floor(clock.nowMs() / STEP_MS) * STEP_MS
     const isNew = readUntilMs === 0
@@ -102,7 +106,7 @@ export class TimerFiles {
       for (;;) {
         const until = Math.min(log.baseOf(position) + log.fileBytes, position + SCAN_BYTES)
         const next = log.scan(position, until, (unit, { slotMs, physicalOffset, totalBytes }) => {
-          if (physicalOffset + totalBytes > store.info().appendedUntil) return false
+          if (physicalOffset + totalBytes > appendedUntil) return false
           wheel.revise(slotMs, unit)
           last = physicalOffset
           return true

@@ -345,15 +345,29 @@ describe('timed messages and what happens to a broker', () => {
     await path.advance(TAKEN_MS)
     runRecurring(path)
     await path.turn()
+    const disk = path.disk.crash(seededRandom(3), { pages: 0, tornPages: 0, sizes: 1, names: 1 })
     for (const i of countTo(10)) sendTimed(path, `lost ${i}`, START_MS + 3000)
     await path.advance(TAKEN_MS)
-    const disk = path.disk.crash(seededRandom(3), { pages: 0, tornPages: 0, sizes: 1, names: 1 })
+    runRecurring(path)
+    await path.turn()
+    // The timer's files reached the disk, what they point to did not.
+    for (const name of [
+      'timerwheel',
+      'config/timercheck',
+      ...path.disk.list('/store/timerlog').map(of => `timerlog/${of}`)
+    ]) {
+      const file = disk.open(`/store/${name}`, 'create')
+      file.write(bytesIn(path.disk, `/store/${name}`), 0)
+      file.close()
+    }
     await using next = await openDataPath({ config, disk, clock: path.clock })
+    for (const i of countTo(20)) sendTimed(next, `filler ${i}`, START_MS + 60_000)
     sendTimed(next, 'new', START_MS + 8000)
     await next.advance(3000)
     expect(await bodiesIn(next)).toEqual(['kept'])
     await next.advance(5000)
     expect(await bodiesIn(next)).toEqual(['kept', 'new'])
+    expect(next.delayed.lostCount).toBe(0)
   })
 
   test('are found again though nothing of them is in memory', async () => {
@@ -440,6 +454,22 @@ describe('timed messages and the clock', () => {
     await path.advance(1)
     expect(await bodiesIn(path)).toEqual(['delivered', 'at 5 s', 'at 60 s'])
   })
+})
+
+test('a second that comes again after the clock was set back holds what was sent for it since, also for Apache RocketMQ', async () => {
+  const path = await openDataPath()
+  sendTimed(path, 'delivered', START_MS + 5000)
+  await path.advance(TAKEN_MS)
+  await path.advance(20_000)
+  path.clock.setWall(START_MS)
+  await path.advance(1000)
+  sendTimed(path, 'again', START_MS + 5000)
+  await path.advance(TAKEN_MS)
+  await path[Symbol.asyncDispose]()
+  path.disk.remove('/store/varve/timer') // Which only Varve knows.
+  await using next = await openDataPath({ disk: path.disk, clock: path.clock })
+  await next.advance(20_000)
+  expect(await bodiesIn(next)).toEqual(['delivered', 'again'])
 })
 
 describe('the files of the timer', () => {
