@@ -111,7 +111,7 @@ async function fixedRate(load: Load): Promise<CaseResult> {
     for (let turn = 0, sent = 0; meter.mayBegin(1); turn++) {
       const dueMs = beganMs + turn * DUE_EVERY_MS
       while (performance.now() < dueMs) await pause(Math.max(0, dueMs - performance.now()))
-      late.recordMs(performance.now() - dueMs)
+      if (meter.counts) late.recordMs(performance.now() - dueMs)
       for (const until = Math.floor((turn + 1) * DUE_EVERY_MS * (rate / 1000)); sent < until; sent++) {
         if (!meter.mayBegin(1)) break
         lanes.all[sent % lanes.all.length]!.sendDue(dueMs) // Inside by the remainder.

@@ -34,12 +34,17 @@ export class Meter {
     return this.#phase !== 'over'
   }
 
+  /** Whether what happens now is part of the figures. */
+  get counts(): boolean {
+    return this.#phase === 'measured'
+  }
+
   mayBegin(count: number): boolean {
     return this.#phase !== 'over' && this.begun + count <= this.#countMax
   }
 
   record(ms: number): void {
-    if (this.#phase === 'measured') this.histogram.recordMs(ms)
+    if (this.counts) this.histogram.recordMs(ms)
   }
 
   tick(nowMs: number): void {
