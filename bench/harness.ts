@@ -8,13 +8,15 @@
  * Both refuse to print a figure unless all sides did the same work. At smoke size the bounds are not enforced: a run of
  * milliseconds proves that the benchmark works, not how fast anything is.
  */
+
 import { strict as check } from 'node:assert'
 import { spawn } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Bench } from 'tinybench'
+import { type Measurement, type Report, spreadOf, type Verdict, type Work } from '../src/load/index.ts'
 import { compiledCase } from './project.ts'
-import { environment, type Measurement, type Report, spreadOf, type Verdict, type Work } from './report.ts'
+import { environment } from './report.ts'
 import { warmMemory } from './warm-memory.ts'
 
 export interface BenchOptions {

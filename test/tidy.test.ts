@@ -23,6 +23,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   protocol: ['base', 'layout', 'model'],
   nameserver: ['base', 'model', 'metrics', 'protocol'],
   client: ['base', 'model', 'metrics', 'protocol'],
+  load: ['base', 'store'],
   dashboard: ['base', 'model'],
   server: ['base', 'layout', 'model', 'metrics', 'broker', 'protocol', 'nameserver', 'dashboard']
 }

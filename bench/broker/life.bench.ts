@@ -1,13 +1,11 @@
 /** What is not a rate: how soon a broker takes its first message, and what it holds when nobody asks anything of it. */
+
 import { setTimeout as pause } from 'node:timers/promises'
+import { addressOf, type Measurement, processCpuUs, residentMemory, sendFirst } from '../../src/load/index.ts'
 import { alternate, type Benchmark, type BenchOptions, type Contender } from '../harness.ts'
 import { apacheBroker } from '../peers/apache-broker.ts'
 import { type BrokerKind, withBroker } from '../peers/broker.ts'
 import { setUp, varveBroker, varveByNpm } from '../peers/varve-broker.ts'
-import { processCpuUs, residentMemory } from '../process-facts.ts'
-import type { Measurement } from '../report.ts'
-import { sendFirst } from './broker-calls.ts'
-import { addressOf } from './connection.ts'
 
 const MS_IDLE = 5000
 const MS_IDLE_SMOKE = 50

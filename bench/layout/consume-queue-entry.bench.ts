@@ -1,7 +1,8 @@
 /** Entries of a consume queue are read by the hundred for each pull: a declared layout must cost next to nothing there. */
+
 import { CONSUME_QUEUE_ENTRY, getInt53 } from '../../src/layout/index.ts'
+import type { Work } from '../../src/load/index.ts'
 import { type Benchmark, compare } from '../harness.ts'
-import type { Work } from '../report.ts'
 
 export const consumeQueueEntry: Benchmark = {
   name: 'layout/consume-queue-entry',

@@ -1,7 +1,8 @@
 /** Every record that is read, scanned or dispatched is located first: what its checks cost over trusting the bytes. */
+
 import { locate, RECORD_WHOLE, RecordPositions } from '../../src/layout/index.ts'
+import type { Work } from '../../src/load/index.ts'
 import { type Benchmark, compare } from '../harness.ts'
-import type { Work } from '../report.ts'
 import { type SampleRecords, sampleRecords } from './sample-records.ts'
 
 export const locateRecords: Benchmark = {

@@ -1,7 +1,8 @@
 /** Records as messages: checked, with topics and hosts remembered, against a plain reading of every field from a Buffer. */
+
 import { decodeRecord, locate, RECORD_WHOLE, RecordPositions } from '../../src/layout/index.ts'
+import type { Work } from '../../src/load/index.ts'
 import { type Benchmark, compare } from '../harness.ts'
-import type { Work } from '../report.ts'
 import { type SampleRecords, sampleRecords } from './sample-records.ts'
 
 export const recordDecode: Benchmark = {

@@ -1,7 +1,6 @@
 /** What writing a record field by field costs over copying bytes that are ready, which no encoder can beat. */
-import { bodies, hashOf } from '../case.ts'
+import { bodies, hashOf, type Work } from '../../src/load/index.ts'
 import { type Benchmark, compare } from '../harness.ts'
-import type { Work } from '../report.ts'
 import { encodeRecords, sampleRecords } from './sample-records.ts'
 
 export const recordEncode: Benchmark = {

@@ -1,4 +1,5 @@
 /** Records as a log holds them, made by the functions under test; the golden tests prove that those are right. */
+
 import {
   closeRecord,
   RECORD_MAGIC_V1,
@@ -7,7 +8,7 @@ import {
   recordBytes,
   writeRecordHead
 } from '../../src/layout/index.ts'
-import { bodies } from '../case.ts'
+import { bodies } from '../../src/load/index.ts'
 
 const TOPIC = Buffer.from('bench-topic')
 const PROPERTIES = Buffer.from('KEYS\u0001order-4711\u0002TAGS\u0001TagA\u0002')

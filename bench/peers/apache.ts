@@ -11,14 +11,14 @@
  * Its dispatcher does not hold back the writer: `lagMiBMax` says how far it fell behind and `rateWithDrain` what the rate
  * is once it has caught up.
  */
+
 import { strict as check } from 'node:assert'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Extent } from '../case.ts'
+import type { Extent, Measurement } from '../../src/load/index.ts'
 import type { Contender } from '../harness.ts'
 import { projectRoot } from '../project.ts'
-import type { Measurement } from '../report.ts'
 
 /** What of test/compat/apache-store.mjs is used here. */
 interface ApacheStore {

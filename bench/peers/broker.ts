@@ -1,8 +1,8 @@
 /** A broker in a process of its own, as a contender: it is started in a fresh directory, put under a load, and ended. */
+
 import { existsSync, readFileSync } from 'node:fs'
-import type { LoadSettings } from '../broker/loads.ts'
+import type { LoadSettings, Measurement } from '../../src/load/index.ts'
 import { type Contender, runCaseFile } from '../harness.ts'
-import type { Measurement } from '../report.ts'
 
 export interface BrokerProcess {
   /** HOST:PORT. */

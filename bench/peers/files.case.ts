@@ -2,9 +2,11 @@
  * Plain files: `writev` of many bodies at once, with or without `fdatasync`. Not a store (no index, no recovery, no
  * framing) but the limit of the machine that a store can be held against.
  */
+
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
-import { bodies, type CaseResult, type Extent, HASHED_COUNT, hashOf, runCase, streamLoad } from '../case.ts'
+import { bodies, type CaseResult, type Extent, HASHED_COUNT, hashOf, streamLoad } from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 
 export interface FilesSettings {
   readonly directory: string

@@ -1,6 +1,16 @@
 /** LevelDB through classic-level: batches that nothing syncs, or a walk from end to end. */
+
 import { join } from 'node:path'
-import { bodies, type CaseResult, type Extent, HASHED_COUNT, hashOf, measured, runCase, windowLoad } from '../case.ts'
+import {
+  bodies,
+  type CaseResult,
+  type Extent,
+  HASHED_COUNT,
+  hashOf,
+  measured,
+  windowLoad
+} from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 import { startSum } from '../store/read-sum.ts'
 import { type Level, type LevelDatabase, loadPeer, peerVersion } from './peers.ts'
 

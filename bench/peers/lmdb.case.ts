@@ -3,6 +3,7 @@
  * ascending order. Unsynced batches: `useWritemap` and `append` (846,000/s, without them 530,000/s). Durable puts:
  * without `overlappingSync`, so that `put` resolves when the disk has it (260,000/s; with it and `flushed` 205,000/s).
  */
+
 import { join } from 'node:path'
 import {
   bodies,
@@ -11,10 +12,10 @@ import {
   HASHED_COUNT,
   hashOf,
   measured,
-  runCase,
   streamLoad,
   windowLoad
-} from '../case.ts'
+} from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 import { startSum } from '../store/read-sum.ts'
 import { type Lmdb, type LmdbDatabase, loadPeer, peerVersion } from './peers.ts'
 

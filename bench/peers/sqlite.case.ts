@@ -1,6 +1,16 @@
 /** SQLite through better-sqlite3: one commit a message, on disk (WAL, `synchronous=FULL`), or a table read from end to end. */
+
 import { join } from 'node:path'
-import { bodies, type CaseResult, type Extent, HASHED_COUNT, hashOf, measured, runCase, streamLoad } from '../case.ts'
+import {
+  bodies,
+  type CaseResult,
+  type Extent,
+  HASHED_COUNT,
+  hashOf,
+  measured,
+  streamLoad
+} from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 import { startSum } from '../store/read-sum.ts'
 import { loadPeer, peerVersion, type Sqlite } from './peers.ts'
 

@@ -2,11 +2,13 @@
  * What connections cost on which nothing happens: each has asked one question and been answered, then all are silent. The
  * clients live in a process of their own, so that memory and CPU are the listener's alone.
  */
+
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { silentLog, systemClock } from '../../src/base/index.ts'
+import type { CaseResult } from '../../src/load/index.ts'
 import { listenRemoting, type RemotingListener } from '../../src/protocol/index.ts'
-import { type CaseResult, runCase } from '../case.ts'
+import { runCase } from '../case.ts'
 import { compiledCaseArgs } from '../harness.ts'
 
 export interface IdleConnectionsSettings {

@@ -1,9 +1,9 @@
 /** Every message that is sent arrives with a header of 14 fields: what it costs to know what they say. */
+import type { Work } from '../../src/load/index.ts'
 import { readSend, type SendFields } from '../../src/protocol/index.ts'
 import { REMOTING_LIMITS } from '../../src/protocol/remoting/limits.ts'
 import { ReceivedHeader } from '../../src/protocol/remoting/received-header.ts'
 import { type Benchmark, compare } from '../harness.ts'
-import type { Work } from '../report.ts'
 import { BODY_BYTES, sendFrame } from './sample-frames.ts'
 
 export const readSends: Benchmark = {

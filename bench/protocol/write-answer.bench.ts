@@ -1,11 +1,12 @@
 /** Every message that is stored is answered with its place: what it costs to write that down as a frame. */
+
 import { encodeText } from '../../src/layout/index.ts'
+import type { Work } from '../../src/load/index.ts'
 import { field } from '../../src/protocol/index.ts'
 import { BufferPool } from '../../src/protocol/remoting/buffer-pool.ts'
 import { FrameWriter } from '../../src/protocol/remoting/frame-writer.ts'
 import { Outgoing, type Sink } from '../../src/protocol/remoting/outgoing.ts'
 import { type Benchmark, compare } from '../harness.ts'
-import type { Work } from '../report.ts'
 
 const F = {
   region: field('MSG_REGION'),

@@ -2,7 +2,7 @@
  * Appending: how many messages a second, at which cost, against what a Node program would use today and against the
  * limit of the machine. Bounds are those that the project has set itself; each is a ratio of sides that took turns.
  */
-import type { Extent } from '../case.ts'
+import type { Extent } from '../../src/load/index.ts'
 import { alternate, type Benchmark, type BenchOptions, type Bound, type Contender, caseProcess } from '../harness.ts'
 import { type ApacheCase, apacheContender } from '../peers/apache.ts'
 import { peerProcess } from '../peers/contender.ts'

@@ -1,158 +1,17 @@
-/** Varve appends: a stream, batches, or writers that wait for the disk. append.bench.ts lists the settings in use. */
-import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
-import {
-  bodies,
-  type CaseResult,
-  type Extent,
-  HASHED_COUNT,
-  hashOf,
-  type LoadResult,
-  runCase,
-  streamLoad,
-  windowLoad
-} from '../case.ts'
-import { accepted, inTurn } from './refused.ts'
+/** Varve appends. append.bench.ts lists the settings in use, src/load/store-load.ts has the loop. */
+import { openStore, type StoreOptions } from '../../src/index.ts'
+import { type CaseResult, runStoreLoad, type StoreLoadSettings } from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 
-export interface AppendSettings {
+export interface AppendSettings extends StoreLoadSettings {
   readonly directory: string
-  readonly extent: Extent
-  readonly bodyBytes: number
   readonly flush: 'async' | 'sync'
-  /** Messages of one call; more than one uses `appendBatch`, and then all go to one queue. */
-  readonly batchCount?: number
-  /** So many writers that each wait for `flushed`; without it nobody waits. */
-  readonly window?: number
-  /** Messages go round over all queues of all topics. */
-  readonly topicCount?: number
-  readonly queueCount?: number
   readonly options?: Partial<StoreOptions>
 }
 
-await runCase<AppendSettings>(async (settings): Promise<CaseResult> => {
-  const {
-    directory,
-    extent,
-    bodyBytes,
-    flush,
-    batchCount = 1,
-    window,
-    topicCount = 1,
-    queueCount = 1,
-    options = {}
-  } = settings
+await runCase<AppendSettings>(async ({ directory, flush, options = {}, ...load }): Promise<CaseResult> => {
   const store = await openStore({ directory, flush, ...options })
-  const body = bodies(bodyBytes)
-  const targets = Array.from({ length: topicCount * queueCount }, (_, index) => ({
-    topic: `bench-${index % topicCount}`,
-    queueId: Math.floor(index / topicCount)
-  }))
-  const append = (index: number) => {
-    const { topic, queueId } = targets[index % targets.length]! // Inside by the remainder.
-    return store.append({ topic, queueId, body: body[index & (body.length - 1)]! })
-  }
-  const appendBatch = (first: number) => {
-    // Written out: on Node 20 an object made by spreading another costs the engine four times as much to read.
-    const { topic, queueId } = targets[0]!
-    const messages = Array.from({ length: batchCount }, (_, i) => ({
-      topic,
-      queueId,
-      body: body[(first + i) & (body.length - 1)]!
-    }))
-    return store.appendBatch(messages)
-  }
-
-  const openedQueuesMs = targets.length === 1 ? 0 : await openQueues(store, targets.length, append)
-  const opened = targets.length === 1 ? 0 : targets.length
-
-  const lag = watchLag(store)
-  const write = batchCount === 1 ? append : appendBatch
-  let load: LoadResult
-  const details: Record<string, number> = opened === 0 ? {} : { openedQueuesMs }
-  if (window === undefined) {
-    const { refusedMs, ...streamed } = await streamLoad({
-      extent,
-      perCall: batchCount,
-      write: first => accepted(() => write(opened + first)),
-      writable: () => store.writable(),
-      turn: lag.look,
-      settle: lag.drain
-    })
-    load = streamed
-    Object.assign(details, { lagMiBMax: lag.maxBytes() / 2 ** 20, drainMs: lag.drainMs(), refusedMs })
-  } else {
-    const accept = inTurn(store)
-    const writeAndWait = (index: number) =>
-      accept(() => {
-        const { physicalOffset, sizeBytes } = append(opened + index)
-        return store.flushed(physicalOffset + sizeBytes)
-      })
-    load = await windowLoad({ extent, window, write: writeAndWait })
-  }
-
-  const stored = targets.reduce((sum, target) => sum + store.maxOffset(target), 0)
-  if (stored !== load.all + opened) throw new Error(`${load.all + opened} were appended, the queues hold ${stored}`)
-  const firstBodies: Uint8Array[] = []
-  for (let index = 0; index < Math.min(HASHED_COUNT, stored); index++) {
-    const target = targets[index % targets.length]! // Inside by the remainder.
-    const { messages } = await store.read({ ...target, offset: Math.floor(index / targets.length), countMax: 1 })
-    firstBodies.push(...messages.map(message => message.body))
-  }
-  const { mapper } = store.info()
+  const result = await runStoreLoad(store, load)
   await store.close()
-
-  return {
-    messages: load.messages,
-    seconds: load.seconds,
-    cpuUs: load.cpuUs,
-    ...load.latency,
-    work: { count: load.messages, hash: hashOf(firstBodies) },
-    settings: {
-      flush,
-      bodyBytes,
-      batchCount,
-      topicCount,
-      queueCount,
-      mapper,
-      ...(window === undefined ? {} : { window })
-    },
-    details
-  }
+  return { ...result, settings: { flush, ...result.settings } }
 })
-
-/** The first message of a queue makes its file; that is a cost of its own, and shown as one. */
-async function openQueues(store: Store, count: number, append: (index: number) => unknown): Promise<number> {
-  const beganMs = performance.now()
-  for (let index = 0; index < count; index++) {
-    while (!accepted(() => append(index))) await store.writable()
-  }
-  await dispatched(store)
-  return performance.now() - beganMs
-}
-
-async function dispatched(store: Store): Promise<void> {
-  for (;;) {
-    const { appendedUntil, dispatchedUntil, state, poisonedBy } = store.info()
-    if (state === 'poisoned') throw poisonedBy
-    if (dispatchedUntil >= appendedUntil) return
-    await new Promise(resolve => setTimeout(resolve, 1))
-  }
-}
-
-/** How far the dispatcher is behind the writer, and how long it takes to catch up in the end. */
-function watchLag(store: Store) {
-  let maxBytes = 0
-  let drainMs = 0
-  return {
-    look: () => {
-      const { appendedUntil, dispatchedUntil } = store.info()
-      maxBytes = Math.max(maxBytes, appendedUntil - dispatchedUntil)
-    },
-    drain: async () => {
-      const beganMs = performance.now()
-      await dispatched(store)
-      drainMs = performance.now() - beganMs
-    },
-    maxBytes: () => maxBytes,
-    drainMs: () => drainMs
-  }
-}

@@ -1,8 +1,8 @@
 /** What an idle process with an open store holds in memory, and what it does meanwhile. */
+
 import { openStore, type StoreOptions } from '../../src/index.ts'
-import { type CaseResult, runCase } from '../case.ts'
-import { residentMemory } from '../process-facts.ts'
-import { inTurn } from './refused.ts'
+import { type CaseResult, inTurn, residentMemory } from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 
 export interface IdleSettings {
   readonly directory: string

@@ -1,6 +1,8 @@
 /** Opens a store and tells how long it took until it could be written, and until every queue was complete. */
+
 import { openStore, type StoreOptions } from '../../src/index.ts'
-import { type CaseResult, runCase } from '../case.ts'
+import type { CaseResult } from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 
 export interface OpenSettings {
   readonly data: string

@@ -1,9 +1,10 @@
 /** Fills a store with a known load, then closes it, or lets kill -9 end it. Prints what is in it. */
+
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { openStore, type StoreOptions } from '../../src/index.ts'
-import { bodies, runCase } from '../case.ts'
-import { accepted } from './refused.ts'
+import { accepted, bodies } from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 
 export interface PrepareSettings {
   readonly directory: string

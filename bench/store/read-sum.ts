@@ -1,5 +1,5 @@
 /** What every reader does with a message, Varve or peer: it looks at the first 4 bytes of the body, and at its length. */
-import type { Work } from '../report.ts'
+import type { Work } from '../../src/load/index.ts'
 
 /** Where the body of a record with two IPv4 hosts begins, and where its length stands (docs/format.md). */
 const BODY_LENGTH_AT = 84

@@ -1,6 +1,8 @@
 /** Varve reads one queue from its first message to its last, as views or decoded. */
+
 import { openStore, type StoreOptions } from '../../src/index.ts'
-import { type CaseResult, measured, runCase } from '../case.ts'
+import { type CaseResult, measured } from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 import { startSum } from './read-sum.ts'
 
 export interface ReadSettings {

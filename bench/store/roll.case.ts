@@ -1,9 +1,9 @@
 /** The longest single append while the log moves on to its next segment again and again: every append is timed. */
-import { createHistogram } from 'node:perf_hooks'
+
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { openStore, type StoreOptions } from '../../src/index.ts'
-import { bodies, type CaseResult, latencyOf, recordMs, runCase } from '../case.ts'
-import { isRefusal } from './refused.ts'
+import { bodies, type CaseResult, Histogram, isRefusal } from '../../src/load/index.ts'
+import { runCase } from '../case.ts'
 
 export interface RollSettings {
   readonly directory: string
@@ -19,7 +19,7 @@ await runCase<RollSettings>(
   async ({ directory, segmentBytes, rollCount, bodyBytes, options = {} }): Promise<CaseResult> => {
     const store = await openStore({ directory, ...options, segmentBytes })
     const body = bodies(bodyBytes)
-    const all = createHistogram()
+    const all = new Histogram()
     let rolls = 0
     let rollMsMax = 0
     let busyCount = 0
@@ -39,7 +39,7 @@ await runCase<RollSettings>(
         })
         const tookMs = performance.now() - beganMs
         count++
-        recordMs(all, tookMs)
+        all.recordMs(tookMs)
         const at = Math.floor(physicalOffset / segmentBytes)
         if (at !== segment) {
           rolls++
@@ -63,7 +63,7 @@ await runCase<RollSettings>(
     const stored = store.maxOffset({ topic: 'bench-0', queueId: 0 })
     const { mapper } = store.info()
     await store.close()
-    const latency = latencyOf(all)
+    const latency = all.latency()
     return {
       messages: count,
       seconds,
@@ -74,7 +74,7 @@ await runCase<RollSettings>(
       details: {
         longestPauseMs: latency.maxUs / 1000,
         longestRollMs: rollMsMax,
-        p9999Us: all.percentile(99.99) / 1000,
+        p9999Us: all.percentileUs(99.99),
         busyCount,
         busyMs
       }

@@ -391,6 +391,11 @@ export const catalogue = {
     says: 'the name server did not take the registration of this broker',
     hint: 'the details have its own words; the broker goes on and tries again',
     retryable: true
+  },
+  LOAD_FAILED: {
+    says: 'the load was not carried out as it was meant to be, so there are no figures',
+    hint: 'the details say what was expected and what came',
+    retryable: false
   }
 } as const satisfies Record<string, CatalogueEntry>
 

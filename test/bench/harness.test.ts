@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { streamLoad, windowLoad } from '../../bench/case.ts'
 import { chosen } from '../../bench/catalogue.ts'
 import { alternate, type Benchmark, type BenchOptions, type Contender, compare } from '../../bench/harness.ts'
-import { type Measurement, printReport, spreadOf, type Work } from '../../bench/report.ts'
+import { printReport } from '../../bench/report.ts'
+import { type Measurement, spreadOf, streamLoad, type Work, windowLoad } from '../../src/load/index.ts'
 
 let options: BenchOptions
 

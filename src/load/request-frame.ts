@@ -1,5 +1,5 @@
 /**
- * Requests of the remoting protocol as bytes, made by hand: nothing of src/protocol is used here, so that what measures
+ * Requests of the remoting protocol as bytes, made by hand: nothing of protocol/ is used here, so that what measures
  * it, or any other broker of the protocol, shares neither its cost nor its mistakes.
  *
  * A frame: int32 length of what follows, int32 length of the header, the header in JSON, the body.
@@ -9,6 +9,8 @@ export const REQUEST_CODE = {
   pull: 11,
   createTopic: 17,
   maxOffset: 30,
+  minOffset: 31,
+  deleteTopic: 215,
   sendV2: 310,
   sendBatch: 320
 } as const

@@ -4,7 +4,9 @@
  *
  * Every record that comes is looked at: its size, its magic number, and that its queue offset is the one expected.
  */
+import { systemClock } from '../base/index.ts'
 import type { AnswerSink, Connection } from './connection.ts'
+import { loadFailure } from './failure.ts'
 import type { Meter } from './meter.ts'
 import { NUMBER_AT } from './ready-requests.ts'
 import { type Fields, OPAQUE_FIRST, REQUEST_CODE, requestFrame, type SendTarget } from './request-frame.ts'
@@ -53,7 +55,7 @@ export interface PullLaneOptions {
   readonly from?: readonly number[]
   /** Waits at the end of a queue instead of beginning anew. */
   readonly tails: boolean
-  /** Called for each message of a tail with the number in its body. */
+  /** Called for each message with the number in its body; it then records what is to be measured. */
   readonly received?: (number: number, nowMs: number) => void
   /** Called once for all answers that came together. */
   readonly progressed?: () => void
@@ -91,16 +93,16 @@ export class PullLane implements AnswerSink {
   answered(answer: Answer, bytes: Buffer): void {
     this.#inFlight--
     const queue = (answer.opaque - OPAQUE_FIRST) % this.#options.queues.length
-    const nowMs = performance.now()
+    const nowMs = systemClock.monotonicMs()
     if (answer.code === FOUND) {
       const found = this.#walk(bytes, { from: answer.bodyAt, until: answer.until, queue, nowMs })
       this.messages += found
       this.answers++
       this.#meter.count += found
-      this.#meter.record(nowMs - this.#sentMs[queue]!) // As many as there are queues.
+      if (this.#options.received === undefined) this.#meter.record(nowMs - this.#sentMs[queue]!) // As many as there are queues.
       this.#offsets[queue] = answer.field(bytes, NEXT_OFFSET)
     } else if (answer.code !== NOT_FOUND) {
-      throw new Error(`a pull was refused: ${answer.header(bytes)}`)
+      throw loadFailure(`a pull was refused: ${answer.header(bytes)}`)
     } else if (!this.#options.tails) {
       this.#offsets[queue] = 0
     }
@@ -126,7 +128,7 @@ export class PullLane implements AnswerSink {
     this.#requestCount++
     const { group, tails } = this.#options
     const fields = pullFields({ ...this.#options.queues[queue]!, offset: this.#offsets[queue]!, group, waits: tails })
-    this.#sentMs[queue] = performance.now()
+    this.#sentMs[queue] = systemClock.monotonicMs()
     this.#inFlight++
     this.#connection.write(requestFrame(REQUEST_CODE.pull, fields, opaque))
   }
@@ -143,7 +145,7 @@ export class PullLane implements AnswerSink {
       const queueOffset =
         bytes.readUInt32BE(at + QUEUE_OFFSET_AT) * 2 ** 32 + bytes.readUInt32BE(at + QUEUE_OFFSET_AT + 4)
       if (bytes.readInt32BE(at + MAGIC_AT) !== MAGIC || queueOffset !== expected) {
-        throw new Error(`record ${expected} of queue ${queue} was expected, ${queueOffset} came`)
+        throw loadFailure(`record ${expected} of queue ${queue} was expected, ${queueOffset} came`)
       }
       expected++
       count++

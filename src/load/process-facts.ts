@@ -24,6 +24,16 @@ function processCpuUsByPs(pid: number): number {
   return seconds * 1e6
 }
 
+/** Resident memory that no file stands behind, which the system cannot take back; as far as the system tells. */
+export function privateMiB(pid: number): number | undefined {
+  const file = `/proc/${pid}/status`
+  if (!existsSync(file)) return undefined
+  const kiB = [...readFileSync(file, 'utf8').matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)].map(([, text]) =>
+    Number(text)
+  )
+  return kiB.length === 0 ? undefined : kiB.reduce((sum, part) => sum + part, 0) / 1024
+}
+
 export interface ResidentMemory {
   readonly rssMiB: number
   /** Pages of files below the directory belong to the page cache: the system takes them back whenever it wants to. */

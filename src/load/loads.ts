@@ -1,19 +1,22 @@
 /** The loads that a broker is put under. Each checks that what was acknowledged is there before it says a figure. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { CaseResult, Extent } from '../case.ts'
-import { createTopics, maxOffsets, readBack, targetsOf, untilStored } from './broker-calls.ts'
+import { systemClock } from '../base/index.ts'
+import { createTopics, deleteTopics, maxOffsets, readBack, targetsOf, untilStored } from './broker-calls.ts'
 import { type Address, type AnswerSink, addressOf, Connection } from './connection.ts'
+import { loadFailure } from './failure.ts'
 import { Histogram } from './histogram.ts'
-import { type Measured, Meter } from './meter.ts'
+import { type Extent, type Measured, Meter } from './meter.ts'
 import { PullLane } from './pull-lane.ts'
 import type { SendShape } from './ready-requests.ts'
+import type { CaseResult } from './report.ts'
 import type { SendTarget } from './request-frame.ts'
 import { SendLane, type SendLaneOptions } from './send-lane.ts'
+import type { Watch } from './timeline.ts'
 
 export interface LoadSettings {
-  /** HOST:PORT of a broker, and its process, whose CPU is counted. */
+  /** HOST:PORT of a broker, and its process, if it runs on this machine: its CPU is counted. */
   readonly broker: string
-  readonly pid: number
+  readonly pid?: number
   readonly load: 'send' | 'fixed-rate' | 'pull' | 'end-to-end' | 'delayed'
   readonly extent: Extent
   readonly bodyBytes?: number
@@ -21,8 +24,12 @@ export interface LoadSettings {
   /** Requests in flight on each connection; of a fixed rate, the most that may be. */
   readonly window?: number
   readonly batchCount?: number
+  /** Topics are called so, with a number behind it. */
+  readonly topic?: string
   readonly topicCount?: number
   readonly queueCount?: number
+  /** Topics that the load has made are deleted after it. */
+  readonly deletes?: boolean
   /** Messages a second, of a fixed rate. */
   readonly rate?: number
   /** Messages that lie there before they are pulled. */
@@ -35,7 +42,8 @@ export interface LoadSettings {
   readonly lagMax?: number
 }
 
-interface Load extends Required<LoadSettings> {
+interface Load extends Required<Omit<LoadSettings, 'pid'>> {
+  readonly watch: Watch
   readonly address: Address
   readonly targets: readonly SendTarget[]
   /** What each of them held before: a broker may have seen other loads. */
@@ -47,13 +55,15 @@ const DEFAULTS = {
   connections: 8,
   window: 64,
   batchCount: 1,
+  topic: 'bench',
   topicCount: 1,
   queueCount: 8,
   rate: 10_000,
   backlog: 200_000,
   consumers: 4,
   lagMax: 8192,
-  wait: 'level'
+  wait: 'level',
+  deletes: false
 } as const
 
 /** Settings that only one kind of load has. */
@@ -65,13 +75,18 @@ const ONLY_OF = {
   delayed: ['wait']
 } as const
 
-export async function runLoad(settings: LoadSettings): Promise<CaseResult> {
-  const all = { ...DEFAULTS, ...settings }
+/** Whoever watches sees each step; the result has all of them. */
+export async function runLoad(settings: LoadSettings, watch: Omit<Watch, 'pid'> = {}): Promise<CaseResult> {
+  const { pid, ...all } = { ...DEFAULTS, ...settings }
   const address = addressOf(all.broker)
   const targets = targetsOf(all)
   await createTopics(address, targets, all.queueCount)
-  const offsets = await maxOffsets(address, targets)
-  return await loads[all.load]({ ...all, address, targets, offsets })
+  try {
+    const offsets = await maxOffsets(address, targets)
+    return await loads[all.load]({ ...all, watch: { ...watch, pid }, address, targets, offsets })
+  } finally {
+    if (all.deletes) await deleteTopics(address, targets)
+  }
 }
 
 const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseResult>>> = {
@@ -83,7 +98,7 @@ const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseR
 }
 
 async function closedLoop(load: Load): Promise<CaseResult> {
-  const meter = new Meter(load.extent, load.pid)
+  const meter = new Meter(load.extent, load.watch)
   const lanes = await sendLanes(load, meter)
   await Promise.race([lanes.failed, whenSent(lanes.all)])
   const drainMs = await allStored(load, acknowledgedBy(lanes.all))
@@ -103,15 +118,15 @@ const DUE_EVERY_MS = 1
 /** Latency counts from when a message was due, so that a broker that stands still is seen by all that would have come. */
 async function fixedRate(load: Load): Promise<CaseResult> {
   const { extent, rate } = load
-  const meter = new Meter(extent, load.pid)
+  const meter = new Meter(extent, load.watch)
   const lanes = await sendLanes(load, meter)
   const late = new Histogram()
   const run = async () => {
-    const beganMs = performance.now()
+    const beganMs = systemClock.monotonicMs()
     for (let turn = 0, sent = 0; meter.mayBegin(1); turn++) {
       const dueMs = beganMs + turn * DUE_EVERY_MS
-      while (performance.now() < dueMs) await pause(Math.max(0, dueMs - performance.now()))
-      if (meter.counts) late.recordMs(performance.now() - dueMs)
+      while (systemClock.monotonicMs() < dueMs) await pause(Math.max(0, dueMs - systemClock.monotonicMs()))
+      if (meter.counts) late.recordMs(systemClock.monotonicMs() - dueMs)
       for (const until = Math.floor((turn + 1) * DUE_EVERY_MS * (rate / 1000)); sent < until; sent++) {
         if (!meter.mayBegin(1)) break
         lanes.all[sent % lanes.all.length]!.sendDue(dueMs) // Inside by the remainder.
@@ -135,13 +150,13 @@ async function fixedRate(load: Load): Promise<CaseResult> {
 
 async function pullBacklog(load: Load): Promise<CaseResult> {
   const { address, backlog, targets, connections } = load
-  const fill = new Meter({ count: backlog }, load.pid)
+  const fill = new Meter({ count: backlog })
   const sending = await sendLanes({ ...load, connections: 1, window: 64 }, fill)
   await Promise.race([sending.failed, whenSent(sending.all)])
   sending.close()
   await allStored(load, backlog)
 
-  const meter = new Meter(load.extent, load.pid)
+  const meter = new Meter(load.extent, load.watch)
   const share = (lane: number) => targets.filter((_, index) => index % connections === lane % targets.length)
   const lanes = await openLanes(
     address,
@@ -168,17 +183,16 @@ const TIMED_MESSAGES = 16
  */
 async function endToEnd(load: Load): Promise<CaseResult> {
   const { address, consumers, targets, lagMax } = load
-  const meter = new Meter(load.extent, load.pid)
-  const sentMeter = new Meter(load.extent, load.pid)
+  const meter = new Meter(load.extent, load.watch)
+  const sentMeter = new Meter(load.extent, { signal: load.watch.signal })
   const sentMs = new Float64Array(NUMBER_COUNT)
   let next = 0
   const numberOf = (nowMs: number) => {
     sentMs[next & (NUMBER_COUNT - 1)] = nowMs
     return next++
   }
-  const histogram = new Histogram()
   const received = (number: number, nowMs: number) => {
-    if (number % TIMED_MESSAGES === 0) histogram.recordMs(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
+    if (number % TIMED_MESSAGES === 0) meter.record(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
   }
   const isHeld = () => sentMeter.begun - meter.count >= lagMax
   let senders: readonly SendLane[] = []
@@ -205,15 +219,15 @@ async function endToEnd(load: Load): Promise<CaseResult> {
   const acknowledged = acknowledgedBy(sending.all)
   const lagMessages = acknowledged - meter.count
   const sent = sentMeter.end()
-  const beganMs = performance.now()
+  const beganMs = systemClock.monotonicMs()
   while (meter.count < acknowledged) await Promise.race([failed, pause(1)])
-  const lagMs = performance.now() - beganMs
+  const lagMs = systemClock.monotonicMs() - beganMs
   const measured = meter.end()
   sending.close()
   consuming.close()
   return resultOf(
     load,
-    { ...measured, latency: histogram.latency() },
+    measured,
     {
       ...sendFigures(sending.all),
       sentRate: sent.messages / sent.seconds,
@@ -249,31 +263,31 @@ async function delayed(load: Load): Promise<CaseResult> {
   const { extent, wait, address, targets, offsets } = load
   const size = extent.seconds === undefined ? 'smoke' : 'measured'
   const sendingMs = 1000 * ((extent.warmUpSeconds ?? 0) + (extent.seconds ?? 1))
-  const momentMs = Math.ceil((Date.now() + sendingMs + MOMENT_AFTER_MS[size]) / 1000) * 1000
+  const momentMs = Math.ceil((systemClock.nowMs() + sendingMs + MOMENT_AFTER_MS[size]) / 1000) * 1000
   const properties = wait === 'level' ? `DELAY\u0001${LEVEL[size]}\u0002` : `TIMER_DELIVER_MS\u0001${momentMs}\u0002`
-  const meter = new Meter(extent, load.pid)
+  const meter = new Meter(extent, load.watch)
   const lanes = await sendLanes(load, meter, {}, properties)
   const count = () => acknowledgedBy(lanes.all)
   const base = offsets.reduce((sum, offset) => sum + offset, 0)
   const arrivals: { readonly atMs: number; readonly count: number }[] = []
   let isSent = false
   const watch = async () => {
-    const lastMs = performance.now() + sendingMs + ARRIVE_MS_MAX
+    const lastMs = systemClock.monotonicMs() + sendingMs + ARRIVE_MS_MAX
     for (;;) {
       const arrived = (await maxOffsets(address, targets)).reduce((sum, offset) => sum + offset, -base)
-      arrivals.push({ atMs: performance.now(), count: arrived })
+      arrivals.push({ atMs: systemClock.monotonicMs(), count: arrived })
       if (isSent && arrived === count()) return
-      if (arrived > count() && isSent) throw new Error(`${arrived} messages arrived, ${count()} were acknowledged`)
-      if (performance.now() > lastMs) throw new Error(`${arrived} of ${count()} messages have arrived`)
+      if (arrived > count() && isSent) throw loadFailure(`${arrived} messages arrived, ${count()} were acknowledged`)
+      if (systemClock.monotonicMs() > lastMs) throw loadFailure(`${arrived} of ${count()} messages have arrived`)
       await pause(ARRIVED_LOOK_MS)
     }
   }
   const watching = watch()
   await Promise.race([lanes.failed, whenSent(lanes.all)])
   isSent = true
-  const sentAtMs = performance.now()
+  const sentAtMs = systemClock.monotonicMs()
   await Promise.race([lanes.failed, watching])
-  const drainMs = performance.now() - sentAtMs
+  const drainMs = systemClock.monotonicMs() - sentAtMs
   const measured = meter.end()
   lanes.close()
   const reached = (share: number) => arrivals.find(arrival => arrival.count >= share * count()) ?? arrivals[0]!
@@ -333,7 +347,7 @@ function sendFigures(lanes: readonly SendLane[]) {
 
 async function resultOf(
   load: Load,
-  { messages, all, seconds, brokerCpuUs, ownCpuUs, latency }: Measured,
+  { messages, all, seconds, brokerCpuUs, ownCpuUs, latency, timeline }: Measured,
   details: Readonly<Record<string, number>>,
   numbered = false
 ): Promise<CaseResult> {
@@ -342,8 +356,9 @@ async function resultOf(
   return {
     messages,
     seconds,
-    cpuUs: brokerCpuUs,
+    ...(brokerCpuUs === undefined ? {} : { cpuUs: brokerCpuUs }),
     ...latency,
+    ...(timeline === undefined ? {} : { timeline }),
     work: { count: all, hash },
     settings: {
       load: load.load,

@@ -2,9 +2,10 @@
  * One connection to a broker, as cheap as Node has it: received bytes land in one buffer that is used again, answers are
  * looked at where they lie, and what is written goes out as it is.
  *
- * Not here: what is sent and what an answer means (send-load, pull-load).
+ * Not here: what is sent and what an answer means (send-lane.ts, pull-lane.ts).
  */
 import { createConnection, type Socket } from 'node:net'
+import { loadFailure } from './failure.ts'
 import { type Fields, OPAQUE_FIRST, requestFrame } from './request-frame.ts'
 import { Answer } from './response-scan.ts'
 
@@ -19,7 +20,7 @@ export interface Address {
 export function addressOf(text: string): Address {
   const colon = text.lastIndexOf(':')
   const port = Number(text.slice(colon + 1))
-  if (colon < 1 || !(port > 0)) throw new Error(`${text} is not HOST:PORT`)
+  if (colon < 1 || !(port > 0)) throw loadFailure(`${text} is not HOST:PORT`)
   return { host: text.slice(0, colon), port }
 }
 
@@ -47,7 +48,7 @@ export class Connection {
       onread: { buffer: () => this.#bytes.subarray(this.#kept), callback: byteCount => this.#received(byteCount) }
     })
     this.#socket.once('error', error => this.#failed?.(error))
-    this.#socket.once('close', () => this.#failed?.(new Error('the broker closed a connection')))
+    this.#socket.once('close', () => this.#failed?.(loadFailure('the broker closed a connection')))
   }
 
   static open(address: Address): Promise<Connection> {

@@ -5,6 +5,7 @@
  * Both brokers write keys in alphabetical order, but nothing here depends on it: where the opaque is not where it was in
  * the answer before, it is searched for.
  */
+import { loadFailure } from './failure.ts'
 
 const PREFIX_BYTES = 8
 const CODE = Buffer.from('"code":')
@@ -30,7 +31,7 @@ export class Answer {
     const until = at + 4 + bytes.readInt32BE(at)
     if (until > receivedUntil) return false
     const headerWord = bytes.readInt32BE(at + 4)
-    if (headerWord >>> 24 !== 0) throw new Error('an answer has a header that is not JSON')
+    if (headerWord >>> 24 !== 0) throw loadFailure('an answer has a header that is not JSON')
     this.headerAt = at + PREFIX_BYTES
     this.bodyAt = this.headerAt + headerWord
     this.until = until
@@ -45,7 +46,7 @@ export class Answer {
   /** The value of a header field that is a number in a text, such as `nextBeginOffset`. */
   field(bytes: Buffer, name: Buffer): number {
     const at = bytes.indexOf(name, this.headerAt)
-    if (at === -1 || at >= this.bodyAt) throw new Error(`an answer has no field ${name}: ${this.header(bytes)}`)
+    if (at === -1 || at >= this.bodyAt) throw loadFailure(`an answer has no field ${name}: ${this.header(bytes)}`)
     return numberAt(bytes, at + name.length)
   }
 
@@ -58,7 +59,7 @@ export class Answer {
     const nameAt = guess - name.length
     if (nameAt >= this.headerAt && guess < this.bodyAt && endsAlike(bytes, nameAt, name)) return guess
     const at = bytes.indexOf(name, this.headerAt)
-    if (at === -1 || at >= this.bodyAt) throw new Error(`an answer has no ${name}: ${this.header(bytes)}`)
+    if (at === -1 || at >= this.bodyAt) throw loadFailure(`an answer has no ${name}: ${this.header(bytes)}`)
     return at + name.length
   }
 }

@@ -1,9 +1,9 @@
 /** The senders of the broker benchmarks, against a broker of a few lines that answers as it is told. */
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Connection } from '../../../bench/broker/connection.ts'
-import { Meter } from '../../../bench/broker/meter.ts'
-import { SendLane } from '../../../bench/broker/send-lane.ts'
+import { Connection } from '../../src/load/connection.ts'
+import { Meter } from '../../src/load/meter.ts'
+import { SendLane } from '../../src/load/send-lane.ts'
 
 const OK = 0
 const BUSY = 2
@@ -60,7 +60,7 @@ async function sendAll(count: number, started = (_lane: SendLane, _meter: Meter)
   const port = typeof address === 'object' ? (address?.port ?? 0) : 0
   const connection = await Connection.open({ host: '127.0.0.1', port })
   try {
-    const meter = new Meter({ count }, process.pid)
+    const meter = new Meter({ count })
     const targets = [0, 1, 2].map(queueId => ({ topic: 'T', queueId }))
     const shape = { bodyBytes: 16, window: 4, batchCount: 1, targets }
     const lane = new SendLane(connection, meter, { shape, lane: 0, isHeld })

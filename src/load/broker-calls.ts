@@ -1,7 +1,9 @@
 /** What is asked of a broker before and after a load, one request at a time: topics, and what its queues hold. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { bodies, HASHED_COUNT, hashOf } from '../case.ts'
+import { systemClock } from '../base/index.ts'
+import { bodies, HASHED_COUNT, hashOf } from './bodies.ts'
 import { type Address, Connection } from './connection.ts'
+import { loadFailure } from './failure.ts'
 import { pullFields } from './pull-lane.ts'
 import { NUMBER_AT } from './ready-requests.ts'
 import { type Fields, REQUEST_CODE, type SendTarget, sendFields, UNIQUE_KEY_HEAD_LENGTH } from './request-frame.ts'
@@ -10,9 +12,15 @@ import { type Fields, REQUEST_CODE, type SendTarget, sendFields, UNIQUE_KEY_HEAD
 const CATCH_UP_MS_MAX = 60_000
 const LOOK_EVERY_MS = 5
 
-export function targetsOf({ topicCount, queueCount }: { topicCount: number; queueCount: number }): SendTarget[] {
+export interface Targets {
+  readonly topic: string
+  readonly topicCount: number
+  readonly queueCount: number
+}
+
+export function targetsOf({ topic, topicCount, queueCount }: Targets): SendTarget[] {
   return Array.from({ length: topicCount * queueCount }, (_, index) => ({
-    topic: `bench-${index % topicCount}`,
+    topic: `${topic}-${index % topicCount}`,
     queueId: Math.floor(index / topicCount)
   }))
 }
@@ -31,6 +39,14 @@ export async function createTopics(broker: Address, targets: readonly SendTarget
       topicSysFlag: 0,
       order: false
     })
+  }
+  connection.close()
+}
+
+export async function deleteTopics(broker: Address, targets: readonly SendTarget[]): Promise<void> {
+  const connection = await Connection.open(broker)
+  for (const topic of new Set(targets.map(target => target.topic))) {
+    await ask(connection, REQUEST_CODE.deleteTopic, { topic })
   }
   connection.close()
 }
@@ -63,13 +79,13 @@ export async function storedCount(broker: Address, targets: readonly SendTarget[
 
 /** Resolves with the milliseconds it took until the queues held `count` messages: no fewer, and then no more. */
 export async function untilStored(broker: Address, targets: readonly SendTarget[], count: number): Promise<number> {
-  const beganMs = performance.now()
+  const beganMs = systemClock.monotonicMs()
   for (;;) {
     const stored = await storedCount(broker, targets)
-    const tookMs = performance.now() - beganMs
-    if (stored > count) throw new Error(`the queues hold ${stored} messages, ${count} were acknowledged`)
+    const tookMs = systemClock.monotonicMs() - beganMs
+    if (stored > count) throw loadFailure(`the queues hold ${stored} messages, ${count} were acknowledged`)
     if (stored === count) return tookMs
-    if (tookMs > CATCH_UP_MS_MAX) throw new Error(`${count} messages were acknowledged, the queues hold ${stored}`)
+    if (tookMs > CATCH_UP_MS_MAX) throw loadFailure(`${count} messages were acknowledged, the queues hold ${stored}`)
     await pause(LOOK_EVERY_MS)
   }
 }
@@ -93,7 +109,7 @@ export async function readBack(
     for (const read of bodiesIn(body)) {
       const sent = Buffer.from(known[read.readUInt32LE(0)] ?? Buffer.alloc(0))
       if (numbered) read.copy(sent, NUMBER_AT, NUMBER_AT, NUMBER_AT + 4)
-      if (!sent.equals(read)) throw new Error(`message ${offset} of ${target.topic} is not one that was sent`)
+      if (!sent.equals(read)) throw loadFailure(`message ${offset} of ${target.topic} is not one that was sent`)
       offset++
     }
   }
@@ -103,7 +119,7 @@ export async function readBack(
 
 async function ask(connection: Connection, code: number, fields: Fields, body?: Uint8Array) {
   const answer = await connection.call(code, fields, body)
-  if (answer.code !== 0) throw new Error(`request ${code} ${JSON.stringify(fields)}: ${answer.header}`)
+  if (answer.code !== 0) throw loadFailure(`request ${code} ${JSON.stringify(fields)}: ${answer.header}`)
   return answer
 }
 

@@ -5,7 +5,9 @@
  * Invariants: an answer belongs to a request that is in flight; what the meter counts as begun was acknowledged or is in
  * flight, for a message that was refused is begun again as another.
  */
+import { systemClock } from '../base/index.ts'
 import type { AnswerSink, Connection } from './connection.ts'
+import { loadFailure } from './failure.ts'
 import type { Meter } from './meter.ts'
 import { ReadyRequests, type SendShape } from './ready-requests.ts'
 import { OPAQUE_FIRST } from './request-frame.ts'
@@ -14,6 +16,8 @@ import type { Answer } from './response-scan.ts'
 /** SYSTEM_BUSY: the message was not stored. */
 const BUSY = 2
 const NOT_IN_FLIGHT = -1
+/** Wall time of the moment from which the monotonic time counts. */
+const ORIGIN_MS = systemClock.nowMs() - systemClock.monotonicMs()
 
 export interface SendLaneOptions {
   readonly shape: SendShape
@@ -59,7 +63,7 @@ export class SendLane implements AnswerSink {
   /** Keeps the window full for as long as the meter goes on. */
   start(): void {
     this.#isClosedLoop = true
-    this.#receivedMs = performance.now()
+    this.#receivedMs = systemClock.monotonicMs()
     this.#fill()
   }
 
@@ -88,7 +92,7 @@ export class SendLane implements AnswerSink {
   answered(answer: Answer, bytes: Buffer): void {
     const place = (answer.opaque - OPAQUE_FIRST) % this.#ready.count
     const dueMs = this.#dueMs[place] ?? NOT_IN_FLIGHT
-    if (dueMs === NOT_IN_FLIGHT) throw new Error(`an answer to no request: ${answer.header(bytes)}`)
+    if (dueMs === NOT_IN_FLIGHT) throw loadFailure(`an answer to no request: ${answer.header(bytes)}`)
     if (this.#receivedMs === 0) this.#look()
     this.#dueMs[place] = NOT_IN_FLIGHT
     this.#inFlight--
@@ -101,7 +105,7 @@ export class SendLane implements AnswerSink {
       this.refused += batchCount
       this.#meter.begun -= batchCount // Another takes its place, so that every broker does the whole work.
     } else {
-      throw new Error(`a message was refused: ${answer.header(bytes)}`)
+      throw loadFailure(`a message was refused: ${answer.header(bytes)}`)
     }
   }
 
@@ -150,7 +154,7 @@ export class SendLane implements AnswerSink {
     const place = this.#begun % this.#ready.count
     if (this.#inFlight === this.#shape.window || this.#dueMs[place] !== NOT_IN_FLIGHT) return false
     this.#dueMs[place] = dueMs
-    const nowMs = Math.floor(performance.timeOrigin + dueMs)
+    const nowMs = Math.floor(ORIGIN_MS + dueMs)
     this.#ready.prepare(this.#begun, nowMs, this.#numberOf?.(dueMs))
     this.#begun++
     this.#inFlight++
@@ -159,7 +163,7 @@ export class SendLane implements AnswerSink {
 
   /** Once for all answers that came together. */
   #look(): void {
-    this.#receivedMs = performance.now()
+    this.#receivedMs = systemClock.monotonicMs()
     this.#meter.tick(this.#receivedMs)
   }
 }

@@ -1,5 +1,6 @@
 /** A store that is behind refuses an append with STORE_BUSY; every case waits and tries again, as a program would. */
-import { type Store, VarveError } from '../../src/index.ts'
+import { VarveError } from '../base/index.ts'
+import type { Store } from '../store/index.ts'
 
 export function isRefusal(error: unknown): boolean {
   return error instanceof VarveError && error.code === 'STORE_BUSY'

@@ -5,7 +5,9 @@
  * birth. Those that go out together are one piece of memory and one write. A request's place is used again only once it
  * has been answered, which is when the socket no longer needs its bytes.
  */
-import { bodies } from '../case.ts'
+
+import { bodies } from './bodies.ts'
+import { loadFailure } from './failure.ts'
 import {
   BORN_PLACE,
   batchBody,
@@ -103,7 +105,7 @@ interface Place {
 function placeOf(frame: Buffer, { from, bodyBytes }: { from: number; bodyBytes: number }): Place {
   const find = (text: string) => {
     const at = frame.indexOf(text)
-    if (at === -1) throw new Error(`a request without ${text}`)
+    if (at === -1) throw loadFailure(`a request without ${text}`)
     return from + at
   }
   return {
