@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
+import { broker } from './broker.ts'
 import { controls } from './controls.ts'
 import { faults } from './faults.ts'
 import { full } from './full.ts'
@@ -19,7 +20,7 @@ import type { Scenario, Size, Tally } from './scenario.ts'
 import { knownSeeds } from './seeds.ts'
 import { threads } from './threads.ts'
 
-const scenarios: readonly Scenario[] = [power, faults, full, rot, threads, kill, controls]
+const scenarios: readonly Scenario[] = [power, faults, full, rot, threads, kill, broker, controls]
 
 const PROGRESS_INTERVAL_MS = 15_000
 

@@ -19,14 +19,21 @@ const ID_PROPERTY = 'id'
 
 export interface Body {
   readonly bytesMax: number
+  /** Default 0; a broker takes no empty messages. */
+  readonly bytesMin?: number
 }
 
 /** A message whose body is most often small, sometimes empty, now and then as large as `bytesMax`. */
-export function messageOf(seed: number, id: number, queueIndex: number, { bytesMax }: Body): MessageInput {
+export function messageOf(
+  seed: number,
+  id: number,
+  queueIndex: number,
+  { bytesMax, bytesMin = 0 }: Body
+): MessageInput {
   const chosen = mix(seed, id)
   const kind = chosen % 16
   const limit = kind === 0 ? 0 : kind < 12 ? Math.min(400, bytesMax) : bytesMax
-  const length = limit === 0 ? 0 : (chosen >>> 4) % limit
+  const length = Math.max(bytesMin, limit === 0 ? 0 : (chosen >>> 4) % limit)
   const from = (chosen >>> 9) % (NOISE.length - length)
   return {
     ...(QUEUES[queueIndex] as QueueName), // The journal knows no other numbers.

@@ -18,11 +18,9 @@ import { type Damage, type Files, verifyStore } from '../../src/store/index.ts'
 import type { Entry, Ledger } from './ledger.ts'
 import { idOf, keyOf, QUEUES } from './messages.ts'
 import { produceSome } from './producer.ts'
+import { Violation } from './violation.ts'
 
-/** A promise that was not kept. Anything else that is thrown is a defect too, of the engine or of the suite. */
-export class Violation extends Error {
-  override readonly name = 'Violation'
-}
+export { Violation } from './violation.ts'
 
 export interface Expectation {
   /** What must be there: after a loss of power what was flushed, after the end of a process all that was appended. */
@@ -30,6 +28,10 @@ export interface Expectation {
   /** Messages whose bytes somebody has damaged: they may be unreadable, and nothing else. */
   readonly damaged?: ReadonlySet<number>
   readonly kind?: RecoveryReport['kind']
+  /** Whose order is that of the numbers of messages: of the whole log by default, or only of each queue. */
+  readonly order?: 'log' | 'queue'
+  /** Topics that others write to; no message of theirs is looked at. */
+  readonly isElsewhere?: (topic: string) => boolean
 }
 
 /** How the oracle gets at the store: with real or simulated files, in one thread or several. */
@@ -78,18 +80,22 @@ export async function opened(open: () => Promise<Store>): Promise<Store> {
 /** The same of a store that is open. The ledger is settled. */
 export async function checkOpen(store: Store, ledger: Ledger, expectation: Expectation): Promise<Checked> {
   const { recovery } = store.info()
-  const { kind, damaged = new Set<number>() } = expectation
+  const { kind, damaged = new Set<number>(), isElsewhere = () => false } = expectation
   if (kind !== undefined && recovery.kind !== kind) {
     throw new Violation(`the store was left ${kind}, recovery says ${recovery.kind}`)
   }
   if (damaged.size === 0 && recovery.damaged.length > 0) {
     throw new Violation(`damage is reported where there is none: ${JSON.stringify(recovery.damaged)}`)
   }
-  const found = await readEverything(store, ledger, damaged)
+  const found = await readEverything(store, ledger, damaged, isElsewhere)
   const lost = ledger.entries.filter(entry => entry.state !== 'gone' && !found.has(entry.id) && !damaged.has(entry.id))
   const lostCount = lost.filter(({ state }) => state === 'appended').length
   for (const entry of lost) if (isPromised(entry, expectation)) throw new Violation(`lost: ${describe(entry)}`)
-  checkSuffix(lost, found)
+  if (expectation.order === 'queue') {
+    for (const queueIndex of QUEUES.keys()) checkSuffix(lost, found, ledger, queueIndex)
+  } else {
+    checkSuffix(lost, found, ledger)
+  }
   checkBatches(ledger, found, expectation)
   await checkLookups(store, ledger, found)
   const mayBeRead = new Map(found)
@@ -114,11 +120,13 @@ type PlaceFound =
 async function readEverything(
   store: Store,
   ledger: Ledger,
-  damaged: ReadonlySet<number>
+  damaged: ReadonlySet<number>,
+  isElsewhere: (topic: string) => boolean
 ): Promise<Map<number, PlaceFound>> {
   const found = new Map<number, PlaceFound>()
   const known = new Set(QUEUES.map(({ topic, queueId }) => `${topic}/${queueId}`))
   for (const topic of store.topics()) {
+    if (isElsewhere(topic)) continue
     for (const queueId of store.queues(topic)) {
       if (!known.has(`${topic}/${queueId}`)) throw new Violation(`a queue that nobody made: ${topic}/${queueId}`)
     }
@@ -168,7 +176,7 @@ async function readQueue(
 }
 
 /** Returns which message it is. @throws Violation unless it is what was intended, in its place */
-function compare(message: StoredMessage, ledger: Ledger, queueIndex: number): number {
+export function compare(message: StoredMessage, ledger: Ledger, queueIndex: number): number {
   const at = `${message.topic}/${message.queueId} offset ${message.queueOffset}`
   const id = idOf(message)
   const entry = id === undefined ? undefined : ledger.find(id)
@@ -191,10 +199,17 @@ function compare(message: StoredMessage, ledger: Ledger, queueIndex: number): nu
 }
 
 /** Messages are appended in the order of their numbers: nothing may be there that came after one that is lost. */
-function checkSuffix(lost: readonly Entry[], found: ReadonlyMap<number, PlaceFound>): void {
-  const first = lost.find(({ state }) => state !== 'unsure')
+function checkSuffix(
+  lost: readonly Entry[],
+  found: ReadonlyMap<number, PlaceFound>,
+  ledger: Ledger,
+  queueIndex?: number
+): void {
+  const isMeant = (entry: Entry | undefined): boolean => queueIndex === undefined || entry?.queueIndex === queueIndex
+  const first = lost.find(entry => entry.state !== 'unsure' && isMeant(entry))
   if (first === undefined) return
-  const last = Math.max(...found.keys())
+  let last = -1
+  for (const id of found.keys()) if (id > last && isMeant(ledger.find(id))) last = id
   if (last > first.id) throw new Violation(`not a suffix: message ${last} is there, but lost is ${describe(first)}`)
 }
 

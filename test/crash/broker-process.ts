@@ -1,0 +1,23 @@
+/**
+ * A broker in a process of its own, to be killed: starts with the settings that it is handed, prints its addresses as one
+ * line of JSON, and runs until it is ended. Told to by SIGTERM it stops cleanly; without its parent it does not stay.
+ */
+import { writeSync } from 'node:fs'
+import { openLog, systemClock } from '../../src/base/index.ts'
+import { startBroker } from '../../src/embedded.ts'
+
+const config = JSON.parse(process.argv[2] as string) as Record<string, string> // Given by whoever starts this process.
+const log = openLog({ sink: line => writeSync(2, `${line}\n`), clock: systemClock, level: 'warn' })
+
+process.stdin.once('end', () => process.exit(3)).resume()
+const server = await startBroker({ config, log })
+process.once('SIGTERM', () => {
+  server.close().then(
+    () => process.exit(0),
+    error => {
+      writeSync(2, `${String(error)}\n`)
+      process.exit(1)
+    }
+  )
+})
+writeSync(1, `${JSON.stringify(server.addresses)}\n`)
