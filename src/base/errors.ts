@@ -336,8 +336,8 @@ export const catalogue = {
     retryable: false
   },
   JSON_INVALID: {
-    says: 'a configuration file is not JSON, not even in the way in which Apache RocketMQ writes it',
-    hint: 'the details tell where; the previous version of the file lies beside it as `.bak`',
+    says: 'a file or the body of a request is not JSON, not even in the way in which Apache RocketMQ writes it',
+    hint: 'the details tell where; the previous version of a file of `config/` lies beside it as `.bak`',
     retryable: false
   },
   NATIVE_UNAVAILABLE: {

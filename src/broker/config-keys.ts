@@ -82,11 +82,14 @@ export const BROKER_KEYS = {
     storeOption: 'storeHost'
   }),
   haListenPort: whole(10_912, 'at start', 'port on which slaves connect', PORT),
-  namesrvAddr: text('', 'at start', 'name servers to register with, separated by `;`'),
+  namesrvAddr: text('', 'live', 'name servers to register with, separated by `;`'),
   registerNameServerPeriod: whole(30_000, 'at start', 'ms between registrations, from 10,000 to 60,000'),
   registerBrokerTimeoutMills: whole(24_000, 'live', 'ms to wait for an answer of a name server'),
   regionId: text('DefaultRegion', 'live', 'written into messages as MSG_REGION'),
-  serverChannelMaxIdleTimeSeconds: whole(120, 'at start', 'a connection without traffic for so long is closed'),
+  serverChannelMaxIdleTimeSeconds: whole(120, 'at start', 'a connection without traffic for so long is closed', {
+    min: 1,
+    max: INT_MAX
+  }),
 
   // What clients may do.
   brokerPermission: whole(6, 'live', 'bits: 2 write, 4 read; combined with that of each topic', { max: 7 }),
@@ -117,7 +120,6 @@ export const BROKER_KEYS = {
   waitTimeMillsInSendQueue: whole(200, 'live', 'a send that waited longer is refused as busy'),
   sendThreadPoolQueueCapacity: whole(10_000, 'live', 'sends that may wait; more are refused as busy'),
   brokerFastFailureEnable: onOff(true, 'live', 'requests that waited too long are refused instead of done late'),
-  osPageCacheBusyTimeOutMills: whole(1000, 'live', 'an append that takes longer makes the broker busy'),
   syncFlushTimeout: whole(5000, 'live', 'ms that a send waits for the disk with SYNC_FLUSH'),
   storeReplyMessageEnable: onOff(true, 'live', 'a copy of each reply is stored in the topic for replies'),
 
@@ -138,10 +140,7 @@ export const BROKER_KEYS = {
   maxFilterMessageSize: whole(16_000, 'live', 'bytes of queue entries that one pull looks at'),
   pullBatchMaxMessageCount: whole(160, 'live', 'messages in one answer, whatever the client asks for'),
   enablePropertyFilter: onOff(false, 'live', 'consumers may filter by SQL92'),
-  filterSupportRetry: onOff(false, 'live', 'SQL92 filters apply to retried messages, too'),
   slaveReadEnable: onOff(false, 'live', 'slaves answer pulls of what is not in memory'),
-  disableConsumeIfConsumerReadSlowly: onOff(false, 'live', 'a group that falls far behind is stopped'),
-  consumerFallbehindThreshold: whole(16 * GiB, 'live', 'bytes behind at which a group is stopped'),
   maxMsgsNumBatch: whole(64, 'live', 'most messages that a query by key finds'),
   defaultQueryMaxNum: whole(32, 'live', 'most messages that a query by unique key finds'),
 
@@ -213,6 +212,7 @@ export const BROKER_KEYS = {
 
   // The store.
   storePathRootDir: text('', 'at start', 'the directory of the store', { storeOption: 'directory' }),
+  storePathCommitLog: text('', 'at start', '`commitlog` below storePathRootDir, where the log is, or empty'),
   flushDiskType: choice(['ASYNC_FLUSH', 'SYNC_FLUSH'], 'at start', 'whether a send waits until it is on disk', {
     storeOption: 'flush'
   }),

@@ -1,8 +1,9 @@
 /** The options of the store that follow from the broker's configuration. */
+import { resolve } from 'node:path'
 import { hourMs, VarveError } from '../base/index.ts'
 import { CONSUME_QUEUE_ENTRY } from '../layout/index.ts'
-import type { StoreOptions } from '../store/index.ts'
-import type { BrokerConfig } from './config-keys.ts'
+import { checkOptions, type StoreOptions } from '../store/index.ts'
+import { BROKER_KEYS, type BrokerConfig, type ConfigKey } from './config-keys.ts'
 
 /** Ratios above these would let the disk fill up; RocketMQ clamps them, too. */
 const FULL_PERCENT = { min: 35, max: 90 }
@@ -36,6 +37,30 @@ export function storeOptionsOf(config: BrokerConfig): Omit<StoreOptions, 'direct
       intervalMs: config.cleanResourceInterval
     }
   }
+}
+
+/** Whether a store can be opened with them, in words of the configuration. @throws VarveError CONFIG_INVALID */
+export function checkStoreOptions(config: BrokerConfig): void {
+  checkLogPath(config)
+  // Where it lies, and which address is written into it, is said when it is opened.
+  const { storeHost: _, ...options } = storeOptionsOf(config)
+  try {
+    checkOptions({ ...options, directory: '.' })
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'OPTION_INVALID') throw error
+    const { option, range, ...more } = error.details
+    const [key] = Object.entries<ConfigKey>(BROKER_KEYS).find(([, { storeOption }]) => storeOption === option) ?? []
+    if (key === undefined) throw error
+    throw new VarveError('CONFIG_INVALID', { key, ...more, reason: `it must be ${range}` }, { cause: error })
+  }
+}
+
+/** A log elsewhere would be passed over, and a new one begun. */
+function checkLogPath({ storePathRootDir, storePathCommitLog }: BrokerConfig): void {
+  const expected = resolve(storePathRootDir, 'commitlog')
+  if (storePathCommitLog === '' || resolve(storePathCommitLog) === expected) return
+  const reason = `the log lies below storePathRootDir, at ${expected}`
+  throw new VarveError('CONFIG_INVALID', { key: 'storePathCommitLog', value: storePathCommitLog, reason })
 }
 
 function hoursOf(text: string): number[] {

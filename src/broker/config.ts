@@ -31,6 +31,9 @@ export const DEFAULT_ORIGIN = 'default'
 /** Of what an administrator changed while the broker ran. */
 export const UPDATE_ORIGIN = 'update'
 
+/** Administrators need not say who they are yet: they cannot open the broker to others. */
+const NEVER_UPDATED: ReadonlySet<string> = new Set(['varveInsecure'])
+
 export interface ConfigExplanation {
   readonly name: string
   readonly value: string
@@ -64,6 +67,7 @@ export class Configuration {
   readonly #origins = new Map<string, string>()
   readonly #clock: Clock
   readonly #listeners: ((changed: readonly string[]) => void)[] = []
+  readonly #demands: ((values: BrokerConfig) => void)[] = []
   #version: DataVersion
 
   constructor(layers: readonly ConfigLayer[], clock: Clock) {
@@ -118,17 +122,39 @@ export class Configuration {
   }
 
   /**
+   * What all values together must fulfil, beyond what each key says for itself: now, and after each update, so that none
+   * can keep the broker from its next start.
+   * @throws VarveError what `demand` throws; of CONFIG_INVALID with the origin of the key
+   */
+  demand(demand: (values: BrokerConfig) => void): void {
+    this.#demands.push(demand)
+    withOrigin(
+      () => demand(this.values),
+      key => this.#origins.get(key)
+    )
+  }
+
+  /**
    * Changes values at run time, all or none. Those whose effect is `at start` act after the next start.
    * @returns the keys whose value is another now
-   * @throws VarveError PERMISSION_DENIED for a key on the black list, CONFIG_INVALID
+   * @throws VarveError PERMISSION_DENIED for a key on the black list, CONFIG_INVALID, what a demand throws
    */
   update(properties: Readonly<Record<string, string>>): string[] {
     const blackList = new Set(this.values.configBlackList.split(';').map(name => name.trim()))
     for (const name of Object.keys(properties)) {
       if (blackList.has(name))
         throw new VarveError('PERMISSION_DENIED', { key: name, reason: 'it is in configBlackList' })
+      if (NEVER_UPDATED.has(name))
+        throw new VarveError('PERMISSION_DENIED', { key: name, reason: 'only whoever starts the broker may say so' })
     }
-    const changed = this.#apply(checkedAll(properties, UPDATE_ORIGIN), UPDATE_ORIGIN)
+    const checked = checkedAll(properties, UPDATE_ORIGIN)
+    const wanted = { ...this.values, ...Object.fromEntries(checked) }
+    for (const demand of this.#demands)
+      withOrigin(
+        () => demand(wanted),
+        key => (checked.has(key) ? UPDATE_ORIGIN : this.#origins.get(key))
+      )
+    const changed = this.#apply(checked, UPDATE_ORIGIN)
     if (changed.length === 0) return changed
     this.#version = nextVersion(this.#version, this.#clock)
     for (const listener of this.#listeners) listener(changed)
@@ -207,6 +233,19 @@ function checkedNumber(name: string, key: ConfigKey, text: string, origin: strin
   const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
   if (!(value >= min && value <= max)) throw invalid(name, origin, `an integer from ${min} to ${max}, not ${text}`)
   return value
+}
+
+/** Whoever looks at all values does not know where each comes from. */
+function withOrigin(check: () => void, originOf: (key: string) => string | undefined): void {
+  try {
+    check()
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'CONFIG_INVALID') throw error
+    const { key, ...more } = error.details
+    const origin = originOf(String(key))
+    if (origin === undefined) throw error
+    throw new VarveError('CONFIG_INVALID', { key: String(key), origin, ...more }, { cause: error })
+  }
 }
 
 function invalid(key: string, origin: string, reason: string): VarveError {

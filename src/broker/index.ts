@@ -16,7 +16,7 @@ export {
 } from './config.ts'
 export { ConfigFile, readConfigFile, type SaveFile, saveHere } from './config-file.ts'
 export { BROKER_KEYS, type BrokerConfig, type BrokerKey, type ConfigEffect, type ConfigKey } from './config-keys.ts'
-export { storeOptionsOf } from './config-store-options.ts'
+export { checkStoreOptions, storeOptionsOf } from './config-store-options.ts'
 export { ConsumerGroup, type Member } from './consumer-group.ts'
 export { type DataVersion, isSameVersion, readVersion } from './data-version.ts'
 export { type Alarm, systemAlarm } from './deadlines.ts'

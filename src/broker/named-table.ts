@@ -48,9 +48,12 @@ export class NamedTable<Item> {
     return this.#names
   }
 
-  /** In the order of their names. */
+  /** In the order of their names. Whoever pauses between two of them gets none that has been deleted meanwhile. */
   *items(from = 0, until = this.#names.length): Iterable<Item> {
-    for (const name of this.#names.slice(from, until)) yield this.#entries.get(name)!.item
+    for (const name of this.#names.slice(from, until)) {
+      const entry = this.#entries.get(name)
+      if (entry !== undefined) yield entry.item
+    }
   }
 
   /** As `printJavaJson` prints an object of all items, `depth` brackets deep. */

@@ -14,11 +14,12 @@ import {
   BROKER_KEYS,
   type ConfigLayer,
   type Configuration,
+  checkStoreOptions,
   configUpdatesPath,
   parseBrokerConf,
   resolveConfig
 } from '../broker/index.ts'
-import { brokerNameHere, parseEndpoint } from '../server/index.ts'
+import { brokerNameHere, endpointsOf, parseEndpoint } from '../server/index.ts'
 import { type ConfigFlags, MACHINE_ORIGIN, STORE_DEFAULT } from './config-flags.ts'
 
 const OWN_PREFIX = 'varve'
@@ -42,6 +43,14 @@ export function readConfig(flags: ConfigFlags, environment: NodeJS.ProcessEnv = 
   const { storePathRootDir } = resolveConfig([...below, ...above], systemClock).values
   const layers = [...below, ...updatesLayer(storePathRootDir), ...above]
   return { configuration: resolveConfig(layers, systemClock), strangeVariables: variables.strange }
+}
+
+/** What a file alone makes of a broker on this machine. @throws VarveError CONFIG_INVALID, CONFIG_UNREADABLE */
+export function fileConfig(path: string): Configuration {
+  const configuration = resolveConfig([machineLayer(), fileLayer(path)], systemClock)
+  configuration.demand(checkStoreOptions)
+  configuration.demand(values => endpointsOf({ ...values, varveInsecure: true })) // That is for the command line to say.
+  return configuration
 }
 
 /** What administrators changed while the broker ran. */
@@ -97,7 +106,7 @@ function flagProperties(flags: ConfigFlags): Record<string, string> {
   const { store, listen, nameserver, http, flush, advertise, insecure, set = [] } = flags
   return {
     ...Object.fromEntries(set.map(pairOf)),
-    ...(store !== undefined && { storePathRootDir: resolve(store) }),
+    ...(store !== undefined && { storePathRootDir: resolve(store), storePathCommitLog: '' }),
     ...(listen !== undefined && listenProperties(listen)),
     ...(nameserver !== undefined && { varveNameServer: nameserver }),
     ...(http !== undefined && { varveHttp: http }),

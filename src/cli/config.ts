@@ -7,7 +7,7 @@ import { Command } from 'commander'
 import { systemClock, VarveError } from '../base/index.ts'
 import { BROKER_KEYS, type ConfigExplanation, type Configuration, resolveConfig } from '../broker/index.ts'
 import { type ConfigFlags, withConfigFlags } from './config-flags.ts'
-import { fileLayer, readConfig, variableOf } from './config-layers.ts'
+import { fileConfig, fileLayer, readConfig, variableOf } from './config-layers.ts'
 import { type CliWorld, facts, printJson, printLines, table } from './terminal.ts'
 
 export function configCommand(world: CliWorld): Command {
@@ -36,9 +36,8 @@ function checkCommand(world: CliWorld): Command {
     .requiredOption('-c, --config <file>', 'a broker.conf of RocketMQ')
     .option('--json', 'print JSON on stdout, and nothing else')
     .action(async ({ config, json }: { config: string; json?: true }) => {
-      const layer = fileLayer(config)
-      const idle = resolveConfig([layer], systemClock).idleKeys()
-      const keyCount = Object.keys(layer.properties).length
+      const idle = fileConfig(config).idleKeys()
+      const keyCount = Object.keys(fileLayer(config).properties).length
       if (json) await printJson(world, { path: config, keyCount, withoutEffect: idle })
       else await printLines(world, checkedInWords(config, keyCount, idle))
     })

@@ -87,4 +87,6 @@ function advertisedOf({ brokerIP1, varveAdvertisedPort }: BrokerConfig): Endpoin
   throw new VarveError('CONFIG_INVALID', { key: 'varveAdvertisedPort', reason: 'it needs brokerIP1' })
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+/** Which no other machine reaches. */
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)

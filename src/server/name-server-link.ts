@@ -24,7 +24,7 @@ const RETRY_MS_MIN = secondMs
 /** Java compares checksums without their sign. */
 const CHECKSUM_MASK = 0x7fffffff
 /** Stopping must not wait for a name server that hangs. */
-const UNREGISTER_MS_MAX = 3 * secondMs
+const UNREGISTER_MS_MAX = 2 * secondMs
 
 /** Who registers, seen from this connection. */
 export interface BrokerFields {
@@ -86,16 +86,27 @@ export class NameServerLink {
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#retry)
-    await this.#working
+    const hangs = await this.#hangs()
     const connection = this.#connection
     if (connection === undefined) return
     try {
-      if (connection.isOpen && this.isUp) await this.#unregister(connection)
+      if (!hangs && connection.isOpen && this.isUp) await this.#unregister(connection)
     } catch (error) {
       // It goes all the same: closing the connection takes the broker out, too.
       this.#options.log.warn('not unregistered from the name server', { ...this.#name(), error: error as Error })
     }
     connection.close('the broker stops')
+  }
+
+  /** Whether what is under way does not end soon. */
+  async #hangs(): Promise<boolean> {
+    if (this.#working === undefined) return false
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<boolean>(resolve => {
+      timer = setTimeout(() => resolve(true), UNREGISTER_MS_MAX)
+    })
+    const ended = this.#working.then(() => false)
+    return await Promise.race([ended, late]).finally(() => clearTimeout(timer))
   }
 
   #work(): Promise<void> {
@@ -152,6 +163,10 @@ export class NameServerLink {
   async #connected(): Promise<RemotingConnection> {
     if (this.#connection?.isOpen) return this.#connection
     const connection = await this.#options.connect(this.nameServer)
+    if (this.#isClosed) {
+      connection.close('the broker stops')
+      throw new VarveError('PEER_CLOSED', { reason: 'the broker stops' })
+    }
     this.#connection = connection
     connection.onClosed(reason => {
       if (this.#connection !== connection || this.#isClosed) return

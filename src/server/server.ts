@@ -13,20 +13,20 @@
  * Not here: the command line and signals (cli), how a store is opened (embedded.ts, which hands it in).
  */
 import { type Clock, freshSeed, type Log, secondMs, seededRandom } from '../base/index.ts'
-import { Broker, type Configuration, type Files, type Store } from '../broker/index.ts'
+import { Broker, type Configuration, checkStoreOptions, type Files, type Store } from '../broker/index.ts'
 import { Registry } from '../metrics/index.ts'
 import type { HostAddress } from '../model/index.ts'
 import { NameServer } from '../nameserver/index.ts'
 import { type ListenOptions, listenRemoting, type RemotingListener } from '../protocol/index.ts'
 import { registerBrokerMetrics } from './broker-metrics.ts'
-import { type Endpoint, type Endpoints, endpointsOf, endpointText, storeHostOf } from './endpoints.ts'
+import { type Endpoint, type Endpoints, endpointsOf, endpointText, isLoopback, storeHostOf } from './endpoints.ts'
 import { type Recovering, ServerHealth } from './health.ts'
 import { type HttpListener, listenHttp } from './http.ts'
 import { httpRoutes, type VersionFacts } from './http-routes.ts'
 import { kvFile } from './kv-file.ts'
 import { type BrokerListeners, type ClientPorts, checkFree, portsForClients } from './listeners.ts'
 import { registerProcessMetrics } from './process-metrics.ts'
-import { Registration } from './registration.ts'
+import { parseNameServers, Registration } from './registration.ts'
 import { BrokerEndpoint } from './remoting/broker-endpoint.ts'
 
 /** An open store, and the files that it was opened on. */
@@ -103,8 +103,13 @@ class Server implements RunningServer {
   #closing: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
+    const { configuration } = options
+    configuration.demand(values => {
+      endpointsOf(values)
+      checkStoreOptions(values)
+    })
     this.#options = options
-    this.endpoints = endpointsOf(options.configuration.values)
+    this.endpoints = endpointsOf(configuration.values)
   }
 
   get addresses(): ServerAddresses {
@@ -133,6 +138,18 @@ class Server implements RunningServer {
     await this.#serve(this.#ports)
     this.health.enter('serving')
     this.#options.log.info('ready', { ...this.addresses, directory: this.storeHere.directory })
+    this.#hintAtAdvertised()
+  }
+
+  /** As with a `broker.conf` of Apache's broker, which listens everywhere unless told otherwise. */
+  #hintAtAdvertised(): void {
+    const { advertised, broker } = this.endpoints
+    if (advertised === undefined || isLoopback(advertised.host) || !isLoopback(broker.host)) return
+    this.#options.log.warn('clients are told an address, but the broker listens on this machine alone', {
+      told: advertised.host,
+      listens: broker.host,
+      hint: 'start with --listen HOST:PORT --insecure (bindAddress), unless something forwards that address to here'
+    })
   }
 
   close(): Promise<void> {
@@ -183,9 +200,11 @@ class Server implements RunningServer {
     })
   }
 
-  #listening(): Pick<ListenOptions, 'connectionsMax' | 'clock' | 'log'> {
+  #listening(): Pick<ListenOptions, 'connectionsMax' | 'limits' | 'clock' | 'log'> {
     const { configuration, clock, log } = this.#options
-    return { connectionsMax: configuration.values.varveConnectionsMax, clock, log }
+    const { varveConnectionsMax, serverChannelMaxIdleTimeSeconds } = configuration.values
+    const limits = { idleMs: serverChannelMaxIdleTimeSeconds * secondMs }
+    return { connectionsMax: varveConnectionsMax, limits, clock, log }
   }
 
   async #listenHttp(endpoint: Endpoint): Promise<HttpListener> {
@@ -219,6 +238,8 @@ class Server implements RunningServer {
     configuration.onUpdated(changed => {
       // Part of what each topic is announced with.
       if (changed.includes('brokerPermission')) void registration.registerAll()
+      if (changed.includes('namesrvAddr'))
+        void registration.setNameServers(parseNameServers(configuration.values.namesrvAddr))
     })
     void registration.start()
   }
@@ -254,7 +275,7 @@ class Server implements RunningServer {
     const untilMs = clock.monotonicMs() + DRAIN_MS
     while ((this.#broker?.sending.waitingCount ?? 0) > 0 && clock.monotonicMs() < untilMs) await pause(DRAIN_LOOK_MS)
     if (this.#storeHere === undefined || this.health.failure !== undefined) return
-    await within(this.#storeHere.store.flushed(), DRAIN_MS)
+    await within(this.#storeHere.store.flushed(), Math.max(0, untilMs - clock.monotonicMs()))
   }
 
   async #closeListeners(): Promise<void> {

@@ -30,6 +30,11 @@ export const SIZES_DEFAULT = {
   indexItems: 20_000_000
 }
 
+/** Whether a store could be opened with them. @throws VarveError OPTION_INVALID */
+export function checkOptions(options: StoreOptions): void {
+  resolveOptions(options)
+}
+
 export function resolveOptions(options: StoreOptions): ResolvedOptions {
   const segmentBytes = within(
     'segmentBytes',

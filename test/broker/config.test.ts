@@ -1,8 +1,12 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { GiB, hourMs } from '../../src/base/index.ts'
+import { GiB, hourMs, VarveError } from '../../src/base/index.ts'
 import { IDLE_KEYS } from '../../src/broker/config-idle-keys.ts'
 import {
   BROKER_KEYS,
+  type BrokerConfig,
   brokerConfig,
   type ConfigLayer,
   parseBrokerConf,
@@ -13,6 +17,8 @@ import {
 } from '../../src/broker/index.ts'
 import { goldenKeys } from '../golden/golden-store.ts'
 import { SettableClock } from '../support/store-fixtures.ts'
+
+const SOURCES = fileURLToPath(new URL('../../src', import.meta.url))
 
 const resolved = (...layers: ConfigLayer[]) => resolveConfig(layers, new SettableClock())
 const from = (properties: Record<string, string>, origin = 'broker.conf'): ConfigLayer => ({ origin, properties })
@@ -94,6 +100,34 @@ describe('the configuration', () => {
 
   test.each(['configBlackList', 'brokerConfigPath'])('does not let administrators change %s', key => {
     expect(() => resolved().update({ [key]: 'x' })).toThrow(expect.objectContaining({ code: 'PERMISSION_DENIED' }))
+  })
+
+  test('meets what is demanded of all values together, now and after each update', () => {
+    const config = resolved(from({ listenPort: '7' }))
+    const demand = ({ listenPort, haListenPort }: BrokerConfig) => {
+      if (listenPort === haListenPort) throw new VarveError('CONFIG_INVALID', { key: 'haListenPort', reason: 'twice' })
+    }
+    config.demand(demand)
+    expect(() => config.update({ haListenPort: '7', regionId: 'r' })).toThrow(invalid(/haListenPort.*update.*twice/))
+    expect(config.values).toMatchObject({ haListenPort: 10_912, regionId: 'DefaultRegion' })
+    expect(config.update({ haListenPort: '8' })).toEqual(['haListenPort'])
+    expect(() => resolved(from({ listenPort: '7', haListenPort: '7' })).demand(demand)).toThrow(
+      invalid(/haListenPort.*"origin":"(?!update)/)
+    )
+  })
+
+  test('does not let administrators open the broker to other machines', () => {
+    expect(() => resolved().update({ varveInsecure: 'true' })).toThrow(
+      expect.objectContaining({ code: 'PERMISSION_DENIED' })
+    )
+  })
+
+  test('has no key that nothing looks at', () => {
+    const sources = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.ts') && !name.endsWith('config-keys.ts'))
+      .map(name => readFileSync(join(SOURCES, name), 'utf8'))
+      .join('\n')
+    expect(Object.keys(BROKER_KEYS).filter(name => !new RegExp(`\\b${name}\\b`).test(sources))).toEqual([])
   })
 
   test('prints every key, so that what it prints can be read again', () => {

@@ -73,6 +73,18 @@ describe('groups', () => {
     expect(() => opened().groups.get('g')).toThrow(fails('GROUP_UNKNOWN'))
   })
 
+  test('that are deleted while somebody goes through them are passed over', () => {
+    const { groups } = opened()
+    for (const name of ['a', 'b', 'c']) groups.getOrCreate(name)
+    const seen: string[] = []
+    for (const { name } of groups.all()) {
+      seen.push(name)
+      if (name === 'a') groups.delete('b')
+    }
+    expect(seen).not.toContain('b')
+    expect(seen.slice(-2)).toEqual(['a', 'c'])
+  })
+
   test('are updated several together or not at all', () => {
     const { groups } = opened()
     expect(() => groups.updateAll([groupConfig('a'), groupConfig('b c')])).toThrow(fails('GROUP_NAME_INVALID'))

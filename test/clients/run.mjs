@@ -5,14 +5,12 @@
  * journals are compared (judge.mjs). With `--target apache` the same scenarios run against Apache RocketMQ's own servers.
  * Needs Java 17, Maven and Go, and says so where they are missing: a suite that skips itself proves nothing.
  */
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { setupOrExit } from '../../scripts/setup.mjs'
 import { FLAVOURS } from './flavours.mjs'
-import { scenarios } from './scenarios/index.mjs'
 import { buildTarget, TARGETS } from './targets.mjs'
 import { World } from './world.mjs'
 
@@ -41,7 +39,10 @@ try {
 async function main() {
   const kind = options.target
   if (TARGETS[kind] === undefined) throw new Error(`--target is varve or apache, not ${kind}`)
-  const wanted = chosen(kind)
+  // In a fresh clone nothing is compiled yet that the scenarios are made of.
+  setupOrExit({ dev: true })
+  const { scenarios } = await import('./scenarios/index.mjs')
+  const wanted = chosen(scenarios, kind)
   if (wanted.length === 0) {
     say('no scenario has that in its name')
     return 2
@@ -79,7 +80,7 @@ async function main() {
 }
 
 /** Each scenario once for each flavour that can do what it needs; one that needs no client once. */
-function chosen(kind) {
+function chosen(scenarios, kind) {
   return scenarios
     .filter(({ targets }) => targets === undefined || targets.includes(kind))
     .flatMap(scenario => {
@@ -104,11 +105,6 @@ function isShort({ short = [] }, flavour) {
 }
 
 function build(kind, wanted) {
-  const npm = spawnSync('npm', ['run', '--silent', 'build'], {
-    cwd: fileURLToPath(new URL('../../', import.meta.url)),
-    stdio: 'inherit'
-  })
-  if (npm.status !== 0) throw new Error('Varve does not compile')
   buildTarget(kind, say)
   for (const flavour of new Set(wanted.flatMap(({ flavour }) => flavour ?? []))) flavour.build(say)
   for (const { scenario } of wanted) scenario.build?.(say)

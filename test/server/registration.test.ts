@@ -66,19 +66,26 @@ class FakeNameServer {
   isUp = true
   answer: (code: number, topics: string[]) => { code: number; body?: string } = () => ({ code: 0 })
   #drop: (reason: string) => void = () => undefined
+  #hang: { readonly at: 'calls' | 'connecting'; readonly released: Promise<void> } | undefined
+  release: () => void = () => undefined
+  isConnected = false
 
   readonly connect = async ({ address, port }: HostAddress): Promise<RemotingConnection> => {
     this.connectCount++
     if (!this.isUp) throw new VarveError('PEER_UNREACHABLE', { host: address, port, errno: 'ECONNREFUSED' })
+    if (this.#hang?.at === 'connecting') await this.#hang.released
     let isOpen = true
+    this.isConnected = true
     const callbacks: ((reason: string) => void)[] = []
     this.#drop = reason => {
       isOpen = false
+      this.isConnected = false
       for (const callback of callbacks) callback(reason)
     }
     const call = async (code: number, fields: FieldValues, { body }: CallOptions): Promise<RemotingAnswer> => {
       if (!this.isUp) throw new VarveError('PEER_TIMEOUT')
       this.asked.push({ code, fields, body })
+      if (this.#hang?.at === 'calls') await this.#hang.released
       const answer = this.answer(code, topicsIn(body))
       return { code: answer.code, body: Buffer.from(answer.body ?? ''), remark: undefined } as unknown as RemotingAnswer
     }
@@ -91,6 +98,21 @@ class FakeNameServer {
       close: (reason: string) => this.#drop(reason),
       onClosed: (callback: (reason: string) => void) => callbacks.push(callback)
     } as unknown as RemotingConnection
+  }
+
+  hangAtCalls(): void {
+    this.#hangAt('calls')
+  }
+
+  hangAtConnecting(): void {
+    this.#hangAt('connecting')
+  }
+
+  #hangAt(at: 'calls' | 'connecting'): void {
+    const released = new Promise<void>(resolve => {
+      this.release = resolve
+    })
+    this.#hang = { at, released }
   }
 
   goDown(): void {
@@ -292,6 +314,27 @@ describe('a broker with name servers of other processes', () => {
     await registration.start()
     await registration.close()
     expect(server.asked).toEqual([])
+  })
+
+  test.each<{ when: string; hang: (server: FakeNameServer) => void; told: number[] }>([
+    { when: 'does not answer', hang: server => server.hangAtCalls(), told: [REQUEST.REGISTER_BROKER] },
+    { when: 'does not accept', hang: server => server.hangAtConnecting(), told: [] }
+  ])('does not hang at its end on a name server that $when, and is silent afterwards', async ({ hang, told }) => {
+    const { server, registration } = fake()
+    hang(server)
+    void registration.start()
+    await vi.advanceTimersByTimeAsync(secondMs)
+    let isClosed = false
+    const closed = registration.close().then(() => {
+      isClosed = true
+    })
+    await vi.advanceTimersByTimeAsync(2 * secondMs)
+    expect(isClosed).toBe(true)
+    server.release()
+    await closed
+    await vi.advanceTimersByTimeAsync(minuteMs)
+    expect(server.asked.map(({ code }) => code)).toEqual(told)
+    expect(server.isConnected).toBe(false)
   })
 
   test('marks topics that the name server lists as ordered', async () => {

@@ -1,9 +1,10 @@
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openLog, systemClock, VarveError } from '../../src/base/index.ts'
 import { resolveConfig } from '../../src/broker/index.ts'
 import { openStore } from '../../src/embedded.ts'
-import { REQUEST, RESPONSE } from '../../src/protocol/index.ts'
+import { REQUEST, RESPONSE, type RemotingConnection } from '../../src/protocol/index.ts'
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
 import { ask, connectTo, send } from '../support/remoting-client.ts'
@@ -56,6 +57,11 @@ async function start(setup: Setup = {}): Promise<RunningServer> {
 
 const statusOf = async (address: string | undefined, path: string): Promise<number> =>
   (await fetch(`http://${address}${path}`)).status
+
+const PARKED_PULL = {
+  ...{ consumerGroup: 'g', topic: 'TBW102', queueId: 0, queueOffset: 0, maxMsgNums: 1, sysFlag: 6, commitOffset: 0 },
+  ...{ suspendTimeoutMillis: 60_000, subscription: '*', subVersion: 0, expressionType: 'TAG' }
+}
 
 const nextTurn = () => new Promise(resolve => setImmediate(resolve))
 
@@ -115,6 +121,60 @@ describe('a server that starts', () => {
   })
 })
 
+describe('a server whose settings are changed', () => {
+  const change = async (server: RunningServer, text: string) => {
+    const connection = await connectTo(server.addresses.broker)
+    const { code, remark } = await connection.call(
+      REQUEST.UPDATE_BROKER_CONFIG,
+      {},
+      { body: Buffer.from(text), timeoutMs: 10_000 }
+    )
+    connection.close('done')
+    return { code, remark }
+  }
+
+  test('registers with the name servers that it is told, and leaves those that it had', async () => {
+    const [first, second] = [await start(), await start({ properties: { brokerName: 'second' } })]
+    const [from, to] = [first.addresses.nameServer as string, second.addresses.nameServer as string]
+    const other = await start({ properties: { namesrvAddr: from, varveNameServer: 'off', brokerName: 'other' } })
+    const [left, joined] = [await connectTo(from), await connectTo(to)]
+    const knows = async (routes: RemotingConnection): Promise<boolean> =>
+      Buffer.from((await ask(routes, REQUEST.GET_BROKER_CLUSTER_INFO, {})).body).includes('"other"')
+    while (!(await knows(left))) await nextTurn()
+
+    expect(await change(other, `namesrvAddr=${to}\n`)).toMatchObject({ code: RESPONSE.SUCCESS })
+
+    while (!(await knows(joined)) || (await knows(left))) await nextTurn()
+    left.close('done')
+    joined.close('done')
+  })
+
+  test.each([
+    { change: 'namesrvAddr=somewhere:else', says: /namesrvAddr.*HOST:PORT/ },
+    { change: 'messageDelayLevel=1s soon', says: /messageDelayLevel.*soon/ },
+    { change: 'deleteWhen=25', says: /deleteWhen.*0 to 23/ },
+    { change: 'mappedFileSizeCommitLog=70000', says: /mappedFileSizeCommitLog.*4096/ },
+    { change: 'storePathCommitLog=/elsewhere', says: /storePathCommitLog.*below storePathRootDir/ },
+    { change: 'bindAddress=0.0.0.0', says: /ADDRESS_INSECURE/ },
+    { change: 'varveInsecure=true', says: /PERMISSION_DENIED.*varveInsecure/ }
+  ])(
+    'refuses what would keep it from its next start, or open it to others: $change',
+    async ({ change: text, says }) => {
+      const server = await start()
+      const { code, remark } = await change(server, `regionId=changed\n${text}\n`)
+      expect(code).not.toBe(RESPONSE.SUCCESS)
+      expect(remark).toMatch(says)
+      const [name = ''] = text.split('=')
+      const connection = await connectTo(server.addresses.broker)
+      const config = Buffer.from((await ask(connection, REQUEST.GET_BROKER_CONFIG, {})).body).toString()
+      connection.close('done')
+      expect(config).toContain('regionId=DefaultRegion\n')
+      expect(config).not.toContain(`${text}\n`)
+      expect(config).toContain(`${name}=`)
+    }
+  )
+})
+
 describe('a server whose disk fails', () => {
   test('is neither alive nor ready, says why, and refuses to store', async () => {
     const files = new FaultyFiles(new SimulatedDisk())
@@ -148,6 +208,32 @@ describe('a server that stops', () => {
     await closed
     await expect(connectTo(server.addresses.broker)).rejects.toMatchObject({ code: 'PEER_UNREACHABLE' })
     expect(server.storeHere.store.info().state).toBe('closed')
+  })
+
+  test('ends in time, whoever hangs: a name server, a client that does not read, one that waits, one of HTTP', async () => {
+    const silent = createServer(socket => sockets.push(socket)).listen(0, '127.0.0.1')
+    const sockets: Socket[] = []
+    await once(silent, 'listening')
+    const namesrvAddr = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const server = await start({ properties: { namesrvAddr, varveNameServer: '127.0.0.1:0' } })
+    const parked = await connectTo(server.addresses.broker)
+    const waiting = parked.call(REQUEST.PULL_MESSAGE, PARKED_PULL, { timeoutMs: 60_000 }).catch(() => undefined)
+    for (const address of [server.addresses.broker, server.addresses.http as string]) {
+      const [host = '', port = ''] = address.split(':')
+      const socket = connect({ host, port: Number(port), allowHalfOpen: true }).on('error', () => undefined)
+      await once(socket, 'connect')
+      sockets.push(socket.pause())
+    }
+    while (sockets.length < 3) await nextTurn() // The name server has been asked, and says nothing.
+    const startedMs = performance.now()
+
+    await server.close()
+
+    expect(performance.now() - startedMs).toBeLessThan(9000)
+    expect(server.storeHere.store.info().state).toBe('closed')
+    await waiting
+    for (const socket of sockets) socket.destroy()
+    silent.close()
   })
 
   test('leaves the routes of every name server that it was in', async () => {
