@@ -11,6 +11,9 @@ const COMPLAINTS_SHOWN = 2_000
 const QUEUE_ENTRIES = 2_000
 const ENTRY = fileURLToPath(new URL('broker-process.js', import.meta.url))
 
+/** Planted in the process by broker-process.ts. */
+export type BrokerDefect = 'lengths are not checked'
+
 export interface BrokerChild {
   readonly pid: number
   readonly port: number
@@ -37,7 +40,7 @@ export const SMALL_FILES: Readonly<Record<string, string>> = {
 export async function startBrokerChild(
   directory: string,
   config: Readonly<Record<string, string>>,
-  { command = [] }: { command?: readonly string[] } = {}
+  { command = [], defect }: { command?: readonly string[]; defect?: BrokerDefect | undefined } = {}
 ): Promise<BrokerChild> {
   const settings = {
     brokerName: 'crash',
@@ -49,7 +52,13 @@ export async function startBrokerChild(
     ...SMALL_FILES,
     ...config
   }
-  const [program = process.execPath, ...args] = [...command, process.execPath, ENTRY, JSON.stringify(settings)]
+  const [program = process.execPath, ...args] = [
+    ...command,
+    process.execPath,
+    ENTRY,
+    JSON.stringify(settings),
+    ...(defect === undefined ? [] : [defect])
+  ]
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const said = { out: '', err: '' }
   child.stderr.on('data', chunk => {

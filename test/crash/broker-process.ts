@@ -5,8 +5,15 @@
 import { writeSync } from 'node:fs'
 import { openLog, systemClock } from '../../src/base/index.ts'
 import { startBroker } from '../../src/embedded.ts'
+import { REMOTING_LIMITS } from '../../src/protocol/index.ts'
+import type { BrokerDefect } from './broker-child.ts'
 
 const config = JSON.parse(process.argv[2] as string) as Record<string, string> // Given by whoever starts this process.
+const defect = process.argv[3] as BrokerDefect | undefined
+// For a control: see controls.ts.
+if (defect === 'lengths are not checked') {
+  Object.assign(REMOTING_LIMITS, { frameBytesMax: Number.MAX_SAFE_INTEGER, headerBytesMax: Number.MAX_SAFE_INTEGER })
+}
 const log = openLog({ sink: line => writeSync(2, `${line}\n`), clock: systemClock, level: 'warn' })
 
 process.stdin.once('end', () => process.exit(3)).resume()

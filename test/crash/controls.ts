@@ -5,16 +5,18 @@
  * Each is planted round the engine, never in it: between engine and disk, between producer and ledger, or in place of the
  * job that scans the log.
  */
-import { assert, VarveError } from '../../src/base/index.ts'
+import { join } from 'node:path'
+import { assert, seededRandom, VarveError } from '../../src/base/index.ts'
 import { locate, RECORD_BLANK, RECORD_WHOLE, RecordPositions } from '../../src/layout/index.ts'
 import type { Files, OpenFile } from '../../src/store/files.ts'
 import type { Job, RunJob } from '../../src/store/index.ts'
 import { beginningOf, countCalls, type FaultSweep, failOnce } from './faults.ts'
+import { useBadNetwork } from './network.ts'
 import { Violation } from './oracle.ts'
 import { losePower } from './power.ts'
 import { damageOne } from './rot.ts'
 import type { Scenario } from './scenario.ts'
-import { type Defect, DIRECTORY } from './simulated-store.ts'
+import { type Defect, DIRECTORY, noDefect } from './simulated-store.ts'
 
 interface Control {
   readonly name: string
@@ -175,8 +177,33 @@ const controlled: readonly Control[] = [
     },
     hunt: losePower,
     casesMax: 5
+  },
+  {
+    name: 'a buffer that is used again too early: bytes change between socket and store',
+    defect: noDefect,
+    hunt: (seed, directory) => useBadNetwork(seed, join(directory, String(seed)), { requests: changeSome(seed) }),
+    casesMax: 2
+  },
+  {
+    name: 'the length of a frame is not checked',
+    defect: noDefect,
+    hunt: (seed, directory) =>
+      useBadNetwork(seed, join(directory, String(seed)), { defect: 'lengths are not checked' }),
+    casesMax: 2
   }
 ]
+
+/** One byte near the end of some pieces: most often of a body. */
+function changeSome(seed: number): (chunk: Buffer) => Buffer {
+  const random = seededRandom(seed)
+  return chunk => {
+    if (chunk.length < 200 || !random.chance(0.2)) return chunk
+    const changed = Buffer.from(chunk)
+    const at = changed.length - 1 - random.below(20)
+    changed[at] = (changed[at] as number) ^ 1 // Inside, by the length.
+    return changed
+  }
+}
 
 export const controls: Scenario = {
   name: 'controls',

@@ -14,13 +14,14 @@ import { controls } from './controls.ts'
 import { faults } from './faults.ts'
 import { full } from './full.ts'
 import { kill } from './kill.ts'
+import { network } from './network.ts'
 import { power } from './power.ts'
 import { rot } from './rot.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
 import { knownSeeds } from './seeds.ts'
 import { threads } from './threads.ts'
 
-const scenarios: readonly Scenario[] = [power, faults, full, rot, threads, kill, broker, controls]
+const scenarios: readonly Scenario[] = [power, faults, full, rot, threads, kill, broker, network, controls]
 
 const PROGRESS_INTERVAL_MS = 15_000
 
