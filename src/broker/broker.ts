@@ -197,6 +197,7 @@ export class Broker implements BrokerTables {
       topics: this.topics,
       offsets: this.offsets,
       stats: this.stats,
+      delayed: this.delayed,
       deleteQueues: name => this.store.deleteTopic(name),
       clearsRetryTopics: this.config.clearRetryTopicWhenDeleteTopic
     })

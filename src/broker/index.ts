@@ -22,6 +22,7 @@ export { type DataVersion, isSameVersion, readVersion } from './data-version.ts'
 export { type Alarm, systemAlarm } from './deadlines.ts'
 export { DelayedMessages, type DelayedWorld, type LevelFacts } from './delay/delayed-messages.ts'
 export { draftOfRecall, type RecallHandle, readRecallHandle, recallHandleOf } from './delay/recall.ts'
+export { type TimedCounts, WAIT_LIMITS_MS } from './delay/timer-counts.ts'
 export { type GroupConfig, groupConfig, groupConfigJson, readGroupConfig } from './group-config.ts'
 export { FORBIDDEN_READ_BIT, type GroupChange, GroupTable, TRANSACTION_GROUP } from './groups.ts'
 export {

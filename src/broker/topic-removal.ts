@@ -1,4 +1,5 @@
 /** Deleting a topic with everything that hangs on it: offsets, statistics, retry topics of pop consumers, queues. */
+import type { DelayedMessages } from './delay/delayed-messages.ts'
 import { popRetryTopicsOf } from './names.ts'
 import type { ConsumerOffsets } from './offsets.ts'
 import type { BrokerStats } from './stats.ts'
@@ -8,6 +9,7 @@ export interface RemovalParts {
   readonly topics: TopicTable
   readonly offsets: ConsumerOffsets
   readonly stats: BrokerStats
+  readonly delayed: Pick<DelayedMessages, 'forgetTopic'>
   /** Of the store. */
   readonly deleteQueues: (topic: string) => Promise<void>
   readonly clearsRetryTopics: boolean
@@ -26,6 +28,7 @@ export async function removeTopic(topic: string, parts: RemovalParts): Promise<v
     topics.delete(name)
     offsets.removeTopic(name)
     parts.stats.removeTopic(name)
+    parts.delayed.forgetTopic(name)
     await parts.deleteQueues(name)
   }
   await topics.saved()

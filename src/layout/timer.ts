@@ -97,6 +97,6 @@ export const TIMER_MARK = layout({
   versionAtMs: int53('as in the checkpoint'),
   versionCounter: int53('as in the checkpoint'),
   dueMs: int53('what is due before it is delivered'),
-  unit: int53('of what is due then, what lies before it in the timer log is delivered'),
+  rank: int53('of what is due then, what was first stored before this position in the commit log is delivered'),
   unitsUntil: int53('what lies here or behind in the timer log is not delivered')
 })

@@ -2,13 +2,15 @@
  * Metrics of delayed messages: of timed ones under the names of RocketMQ 5's exporter; of delay levels, which it does not
  * count, under Varve's own.
  */
-import type { DelayedMessages, LevelFacts } from '../broker/index.ts'
+import { type DelayedMessages, type LevelFacts, type TimedCounts, WAIT_LIMITS_MS } from '../broker/index.ts'
 import type { Registry, Sample } from '../metrics/index.ts'
 
 /** 1 ms to 65 s, in ms. */
 const LATENESS_OCTAVES = { from: 0, until: 16 }
 const MS_PER_SECOND = 1000
 const STORAGE = { storage_type: 'local', storage_medium: 'disk' }
+/** Seconds; what is due later than the last is in no class. */
+const SNAPSHOT_BOUNDS = [5, 60, 300, 900, 3600, 14_400, 28_800, 86_400]
 
 export function registerDelayMetrics(registry: Registry, delayed: DelayedMessages): void {
   registerLevels(registry, delayed)
@@ -56,14 +58,19 @@ function registerTimers(registry: Registry, delayed: DelayedMessages): void {
     registry.readGauge({ name: `rocketmq_timer_${name}`, help, labels: STORAGE }, read)
   gauge('enqueue_lag', 'Timed messages that are not yet in the wheel.', () => delayed.timed?.enqueueLag ?? 0)
   gauge(
+    'enqueue_latency',
+    'How long ago the last timed message was stored that is in the wheel, in ms; 0 if none waits for that.',
+    () => delayed.timed?.enqueueLatencyMs ?? 0
+  )
+  gauge(
     'dequeue_lag',
     'Timed messages that are due, or will be within two seconds.',
     () => delayed.timed?.openCount ?? 0
   )
   gauge('dequeue_latency', 'How late the first timed message is that is due, in ms.', () => delayed.timed?.lateMs ?? 0)
 
-  function* counts(value: (counts: { waiting: number; taken: number; left: number }) => number): Iterable<Sample> {
-    for (const [topic, of] of delayed.timedCounts.all()) yield { labels: { topic }, value: value(of) }
+  function* counts(value: (counts: Readonly<TimedCounts>) => number): Iterable<Sample> {
+    for (const [topic, of] of delayed.timedCounts.all()) yield { labels: { ...STORAGE, topic }, value: value(of) }
   }
   registry.sampled({ name: 'rocketmq_timing_messages', help: 'Timed messages that wait.' }, 'gauge', () =>
     counts(({ waiting }) => waiting)
@@ -78,4 +85,40 @@ function registerTimers(registry: Registry, delayed: DelayedMessages): void {
     'counter',
     () => counts(({ left }) => left)
   )
+  registry.sampled(
+    { name: 'rocketmq_timer_message_snapshot', help: 'Timed messages by when they are due, within 24 hours.' },
+    'gauge',
+    () => snapshot(delayed)
+  )
+  registry.sampled(
+    { name: 'rocketmq_delay_message_latency', help: 'For how many seconds timed messages were to wait.' },
+    'histogram',
+    () => waits(delayed)
+  )
+}
+
+/** A class holds what is due later than the bound of the one before it. */
+function* snapshot({ timed }: DelayedMessages): Iterable<Sample> {
+  if (timed === undefined) return
+  let from = 0
+  for (const bound of SNAPSHOT_BOUNDS) {
+    const labels = { ...STORAGE, timer_bound_s: String(bound) }
+    yield { labels, value: timed.countIn(from * MS_PER_SECOND, bound * MS_PER_SECOND) }
+    from = bound
+  }
+}
+
+function* waits({ timedCounts }: DelayedMessages): Iterable<Sample> {
+  for (const [topic, { waits: classes, waitsSumMs }] of timedCounts.all()) {
+    const labels = { ...STORAGE, topic }
+    let count = 0
+    for (const [index, inClass] of classes.entries()) {
+      count += inClass
+      const limitMs = WAIT_LIMITS_MS[index]
+      const le = limitMs === undefined ? '+Inf' : String(limitMs / MS_PER_SECOND)
+      yield { suffix: '_bucket', labels: { ...labels, le }, value: count }
+    }
+    yield { suffix: '_sum', labels, value: waitsSumMs / MS_PER_SECOND }
+    yield { suffix: '_count', labels, value: count }
+  }
 }

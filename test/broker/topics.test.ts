@@ -326,16 +326,19 @@ test('removing a topic removes its offsets, its queues and the retry topics of i
     stats.puts(name).add(0, 1, 1, 0)
   }
   const deleted: string[] = []
+  const forgotten: string[] = []
   await removeTopic('orders', {
     topics,
     offsets,
     stats,
+    delayed: { forgetTopic: topic => forgotten.push(topic) },
     deleteQueues: async topic => {
       deleted.push(topic)
     },
     clearsRetryTopics: true
   })
   expect(deleted).toEqual(['orders', '%RETRY%g_orders', '%RETRY%g+orders'])
+  expect(forgotten).toEqual(deleted)
   expect(offsets.topicsOf('g')).toEqual(['%RETRY%g_other', 'other'])
   expect(topics.names()).not.toContain('orders')
   expect(topics.names()).toContain('%RETRY%g_other')

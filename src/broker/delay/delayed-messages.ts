@@ -114,6 +114,11 @@ export class DelayedMessages {
     else if (topic === TIMER_TOPIC) this.#timedArrived()
   }
 
+  /** The topic is deleted: what waits for it is no longer counted. */
+  forgetTopic(topic: string): void {
+    this.timedCounts.forget(topic)
+  }
+
   /** Undefined while there has been no timed message, and where `timerWheelEnable` is off. */
   get timed(): TimedDelivery | undefined {
     return this.#timed

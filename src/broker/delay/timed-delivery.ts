@@ -5,12 +5,13 @@
  * Invariants:
  * - a turn takes in, looks at and delivers a bounded number of messages, and never waits for the disk
  * - a message is delivered not before the moment that it is due, and at rest within milliseconds after it
+ * - nothing of a second is delivered before all of it is at hand, so that what is due keeps its order also when it is late
  * - `readUntilMs` passes a slot only once everything of it is delivered, gone, or taken back; after a crash the slots from
  *   there on are delivered anew
  *
  * Not here: which slots are looked at (timer-slots.ts), what is on disk (timer-files.ts).
  */
-import { assert, KiB, secondMs, VarveError } from '../../base/index.ts'
+import { assert, hourMs, KiB, secondMs, VarveError } from '../../base/index.ts'
 import { getInt53, RECORD_HEAD, TIMER_MAGIC, TIMER_TOPIC } from '../../layout/index.ts'
 import type { Files } from '../../store/index.ts'
 import type { BrokerConfig } from '../config-keys.ts'
@@ -33,6 +34,11 @@ const TAKE_IN_MS = 20
 const LEAD_MS = 2 * STEP_MS
 /** So long no look at the clock is put off. */
 const LOOK_MS = secondMs
+/**
+ * While slots of so long ago have not been opened nothing is taken in. A slot comes round after a wheel's turn: after a long
+ * sleep, or with a clock that was set far ahead, what is taken in would stand in the place of what still waits there.
+ */
+const BEHIND_MS_MAX = 24 * hourMs
 const QUEUE = { topic: TIMER_TOPIC, queueId: 0 }
 
 export interface TimedDeliveryWorld extends DeliveryWorld {
@@ -62,6 +68,8 @@ export class TimedDelivery {
   #isTurnPending = false
   #isClosed = false
   #hasChanged = false
+  /** When the last message was stored that has been taken in. */
+  #takenStoredAtMs = Number.POSITIVE_INFINITY
   /** When the alarm rings, by the monotonic clock. */
   #alarmAtMs = Number.POSITIVE_INFINITY
 
@@ -86,6 +94,17 @@ export class TimedDelivery {
   /** Messages that have been sent and are not yet in the wheel. */
   get enqueueLag(): number {
     return this.#running === undefined ? 0 : this.#running.window.maxOffset - this.#running.window.nextOffset
+  }
+
+  /** For how long the next of these has been waiting for that, at least; in ms. */
+  get enqueueLatencyMs(): number {
+    return this.enqueueLag === 0 ? 0 : Math.max(0, this.#world.clock.nowMs() - this.#takenStoredAtMs)
+  }
+
+  /** Messages of the wheel that are due so many ms from now, `fromMs` included and `untilMs` not. */
+  countIn(fromMs: number, untilMs: number): number {
+    const second = Math.floor(this.#world.clock.nowMs() / STEP_MS) * STEP_MS
+    return this.#files.wheel.unitCountIn(second + fromMs, second + untilMs)
   }
 
   /** Messages of the seconds at hand. */
@@ -208,7 +227,8 @@ export class TimedDelivery {
     const nowMs = clock.nowMs()
     const second = Math.floor(nowMs / STEP_MS) * STEP_MS
     this.#meetClock(running, second)
-    const hasMore = this.#takeIn(running, second)
+    const isFarBehind = running.slots.openedUntilMs < second - BEHIND_MS_MAX
+    const hasMore = !isFarBehind && this.#takeIn(running, second)
     const openInMs = running.slots.open(second + LEAD_MS)
     this.#deliverDue(running, nowMs)
     const readUntilMs = running.slots.readUntilMs(second)
@@ -216,8 +236,9 @@ export class TimedDelivery {
       running.readUntilMs = readUntilMs
       running.slots.forgetBelow(readUntilMs)
     }
-    const mayDeliver = !this.#appending.isBlocked && !this.#isFetching
-    const dueInMs = mayDeliver ? running.slots.heap.dueAtMs - clock.nowMs() : Number.POSITIVE_INFINITY
+    const { heap, openedUntilMs } = running.slots
+    const mayDeliver = !this.#appending.isBlocked && !this.#isFetching && heap.dueAtMs <= openedUntilMs
+    const dueInMs = mayDeliver ? heap.dueAtMs - clock.nowMs() : Number.POSITIVE_INFINITY
     if (hasMore) this.#turnSoon()
     else this.#wakeIn(Math.min(openInMs, dueInMs, LOOK_MS))
   }
@@ -239,8 +260,10 @@ export class TimedDelivery {
       const record = window.first()
       if (record === undefined) return false
       if (timed.read(record)) {
+        this.#takenStoredAtMs = timed.positions.storedAtMs
         slots.add(timed, state)
         if (!timed.isDelete) counts.taken(timed.target.topic, writeMs)
+        if (!timed.isDelete && !timed.hasBeenRound) counts.waits(timed.target.topic, timed.waitMs)
       } else losses.lost({ ...QUEUE, queueOffset: window.nextOffset, count: 1, error: undefined })
       window.passed()
       this.#hasChanged = true
@@ -251,7 +274,8 @@ export class TimedDelivery {
   #deliverDue({ slots }: Running, nowMs: number): void {
     const { heap } = slots
     let bytes = DELIVER_BYTES
-    for (let count = DELIVER_COUNT; count > 0 && bytes > 0 && heap.dueAtMs <= nowMs; count--) {
+    const untilMs = Math.min(nowMs, slots.openedUntilMs)
+    for (let count = DELIVER_COUNT; count > 0 && bytes > 0 && heap.dueAtMs <= untilMs; count--) {
       if (this.#appending.isBlocked || this.#isFetching) return
       const { position } = heap
       let record: Uint8Array | undefined
@@ -283,7 +307,7 @@ export class TimedDelivery {
       counts.left(timed.target.topic, nowMs)
       return true
     }
-    const message = goesRound ? this.#message.goRound(record, nowMs) : this.#message.deliver(record, nowMs)
+    const message = goesRound ? this.#message.goRound(record, nowMs, timed.rank) : this.#message.deliver(record, nowMs)
     assert(message !== undefined, 'a timed record says where it goes')
     const outcome = this.#appending.append(message)
     if (outcome === MUST_WAIT) return false

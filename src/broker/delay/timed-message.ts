@@ -3,18 +3,19 @@
  * once more.
  *
  * Added to its properties, as Apache RocketMQ adds them, is when it was taken into the wheel and out of it, and how often it
- * went round; what stood there of the same from a round before is dropped, so that a long wait makes no long record.
+ * went round; what stood there of the same from a round before is dropped, so that a long wait makes no long record. What goes
+ * round also says where it first stood, which only its order among equal times needs.
  */
 import { NAME_END, PROPERTIES_BYTES_MAX, PROPERTY_END, TIMER_TOPIC, writeText } from '../../layout/index.ts'
 import type { HostAddress } from '../../model/index.ts'
 import type { OutgoingMessage } from '../send-transform.ts'
 import { DueMessage } from './due-message.ts'
-import { DEQUEUE_MS, ENQUEUE_MS, integerOfProperty, ROLL_TIMES } from './timer-properties.ts'
+import { DEQUEUE_MS, ENQUEUE_MS, FIRST_OFFSET, integerOfProperty, ROLL_TIMES } from './timer-properties.ts'
 import { STEP_MS } from './timer-wheel.ts'
 
-const OWN = [ENQUEUE_MS, DEQUEUE_MS, ROLL_TIMES]
-/** Names, digits and separators of the three. */
-const OWN_BYTES_MAX = 128
+const OWN = [ENQUEUE_MS, DEQUEUE_MS, ROLL_TIMES, FIRST_OFFSET]
+/** Names, digits and separators of the four. */
+const OWN_BYTES_MAX = 192
 
 export class TimedMessage {
   readonly #due: DueMessage
@@ -27,21 +28,22 @@ export class TimedMessage {
   /** To its own topic. Undefined if the record does not say which. */
   deliver(record: Uint8Array, nowMs: number): OutgoingMessage | undefined {
     if (!this.#due.take(record)) return undefined
-    this.#rewrite(nowMs, false)
+    this.#rewrite(nowMs, undefined)
     return this.#due.message
   }
 
-  /** To the timer topic once more. */
-  goRound(record: Uint8Array, nowMs: number): OutgoingMessage | undefined {
+  /** To the timer topic once more; `rank` says where it first stood. */
+  goRound(record: Uint8Array, nowMs: number, rank: number): OutgoingMessage | undefined {
     if (!this.#due.take(record)) return undefined
     const { message } = this.#due
     message.topic = TIMER_TOPIC
     message.queueId = 0
-    this.#rewrite(nowMs, true)
+    this.#rewrite(nowMs, rank)
     return message
   }
 
-  #rewrite(nowMs: number, goesRound: boolean): void {
+  /** With a rank it goes round. */
+  #rewrite(nowMs: number, rank: number | undefined): void {
     const { message, positions } = this.#due
     const from = message.properties
     const bytes = this.#properties
@@ -50,7 +52,9 @@ export class TimedMessage {
     let end = hasBeenRound ? copyWithout(from, OWN, bytes) : copyAll(from, bytes)
     end = add(bytes, end, ENQUEUE_MS, Math.floor(positions.storedAtMs / STEP_MS) * STEP_MS)
     end = add(bytes, end, DEQUEUE_MS, nowMs)
+    const goesRound = rank !== undefined
     if (goesRound || hasBeenRound) end = add(bytes, end, ROLL_TIMES, (hasBeenRound ? rolls : 0) + (goesRound ? 1 : 0))
+    if (goesRound) end = add(bytes, end, FIRST_OFFSET, rank)
     // They serve only who looks into a delay: where there is no room they are left out.
     if (end <= PROPERTIES_BYTES_MAX) message.properties = bytes.subarray(0, end)
   }

@@ -15,7 +15,15 @@ import {
   TIMER_TOPIC
 } from '../../layout/index.ts'
 import { RealTarget } from './real-target.ts'
-import { DELETE_KEY, integerOfProperty, namesWait, OUT_MS, ROLL_TIMES, wantedDueMs } from './timer-properties.ts'
+import {
+  DELETE_KEY,
+  FIRST_OFFSET,
+  integerOfProperty,
+  namesWait,
+  OUT_MS,
+  ROLL_TIMES,
+  wantedDueMs
+} from './timer-properties.ts'
 import { STEP_MS } from './timer-wheel.ts'
 
 const UNIQUE_KEY = encodeText(PROPERTY.UNIQUE_KEY)
@@ -30,8 +38,12 @@ export class TimedRecord {
   outMs = 0
   /** When it is due: within that second, or at its end. */
   dueMs = 0
+  /** Among equal times that of the lower rank comes first: where in the log the message stood before it went round. */
+  rank = 0
   /** It takes another message back. */
   isDelete = false
+  /** It was stored anew at least once. */
+  hasBeenRound = false
   bytes: Uint8Array = NO_BYTES
   readonly #span = new Span()
   #buffer: ArrayBufferLike = NO_BYTES.buffer
@@ -53,8 +65,16 @@ export class TimedRecord {
     this.outMs = integerOfProperty(bytes, from, until, OUT_MS)
     if (Number.isNaN(this.outMs) || this.outMs % STEP_MS !== 0 || !this.target.read(bytes, from, until)) return false
     this.isDelete = findProperty(bytes, from, until, DELETE_KEY, this.#span)
+    this.hasBeenRound = findProperty(bytes, from, until, ROLL_TIMES, this.#span)
     this.dueMs = this.#dueMs(from, until)
+    const firstOffset = this.hasBeenRound ? integerOfProperty(bytes, from, until, FIRST_OFFSET) : Number.NaN
+    this.rank = Number.isNaN(firstOffset) ? positions.physicalOffset : firstOffset
     return true
+  }
+
+  /** For how long it was to wait when it was stored. */
+  get waitMs(): number {
+    return Math.max(0, this.dueMs - this.positions.storedAtMs)
   }
 
   /** By which a delete message names the one that it takes back. */
@@ -74,8 +94,7 @@ export class TimedRecord {
   /** A wait counts from when the message was stored, which is not known any more of one that has gone round. */
   #dueMs(from: number, until: number): number {
     const latestMs = this.outMs + STEP_MS
-    const hasBeenRound = findProperty(this.bytes, from, until, ROLL_TIMES, this.#span)
-    if (hasBeenRound && namesWait(this.bytes, from, until)) return latestMs
+    if (this.hasBeenRound && namesWait(this.bytes, from, until)) return latestMs
     const wantedMs = wantedDueMs(this.bytes, from, until, this.positions.storedAtMs)
     if (wantedMs === undefined || !(wantedMs > this.outMs)) return latestMs
     return Math.min(wantedMs, latestMs)

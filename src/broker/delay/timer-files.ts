@@ -218,10 +218,10 @@ function readMark(file: OpenFile, check: TimerCheck): DeliveredMark {
   return isOfCheck ? mark : NOTHING_DELIVERED
 }
 
-function writeMark(file: OpenFile, check: TimerCheck, { dueMs, unit, unitsUntil }: DeliveredMark): void {
+function writeMark(file: OpenFile, check: TimerCheck, { dueMs, rank, unitsUntil }: DeliveredMark): void {
   const { readUntilMs, queueOffset, versionAtMs, versionCounter } = check
   const bytes = new Uint8Array(TIMER_MARK.sizeBytes)
-  const mark = { readUntilMs, queueOffset, versionAtMs, versionCounter, dueMs, unit, unitsUntil }
+  const mark = { readUntilMs, queueOffset, versionAtMs, versionCounter, dueMs, rank, unitsUntil }
   TIMER_MARK.write(new DataView(bytes.buffer), 0, mark)
   file.write(bytes, 0)
 }

@@ -21,6 +21,8 @@ export const DEQUEUE_MS = encodeText('TIMER_DEQUEUE_MS')
 export const ROLL_TIMES = encodeText('TIMER_ROLL_TIMES')
 /** Topic and UNIQ_KEY of a message that is not to be delivered. */
 export const DELETE_KEY = encodeText('TIMER_DEL_UNIQKEY')
+/** Varve's own, of what goes round: where in the log the message first stood, by which equal times keep their order. */
+export const FIRST_OFFSET = encodeText('VARVE_TIMER_FIRST_OFFSET')
 
 const MS_PER_SECOND = 1000
 const ZERO = 0x30

@@ -29,6 +29,13 @@ const FETCH_COUNT_MAX = 32
 const HEAP_COUNT_MAX = 100_000
 /** After so long a unit that was asked for is looked for again. */
 export const COLD_MS = 5
+/**
+ * What goes round does so no more than so many in a second, as long as seconds before have room: what was sent in a burst for
+ * days ahead would else come back in one, and hold up what is due then.
+ */
+const ROUND_COUNT_MAX = 2000
+/** So many seconds are looked at for room. */
+const ROOM_LOOK_COUNT = 64
 
 export interface TimerSlotsWorld {
   readonly files: TimerFiles
@@ -42,16 +49,16 @@ export interface TimerSlotsWorld {
 }
 
 /**
- * What has been delivered of slots that are not done with: everything before `unitsUntil` in the log that is due before
- * `dueMs`, or then and lies before `unit`.
+ * What has been delivered of slots that are not done with: everything before `unitsUntil` in the timer log that is due before
+ * `dueMs`, or then and is of a lower rank.
  */
 export interface DeliveredMark {
   readonly dueMs: number
-  readonly unit: number
+  readonly rank: number
   readonly unitsUntil: number
 }
 
-export const NOTHING_DELIVERED: DeliveredMark = { dueMs: 0, unit: 0, unitsUntil: 0 }
+export const NOTHING_DELIVERED: DeliveredMark = { dueMs: 0, rank: 0, unitsUntil: 0 }
 
 /** The slot that is being opened. */
 interface Opening {
@@ -73,6 +80,8 @@ export class TimerSlots {
   /** By slot, what is not to be delivered in it. */
   readonly #deletes = new Map<number, Set<string>>()
   readonly #delivered: DeliveredMark
+  /** The last second that had room for what goes round a whole window, and for what goes half of one. */
+  readonly #room = { whole: 0, half: 0 }
   #openedUntilMs: number
   #opening: Opening | undefined
 
@@ -90,8 +99,8 @@ export class TimerSlots {
     const untilMs = this.#openedUntilMs + 1
     const { dueAtMs } = this.heap
     return dueAtMs < untilMs
-      ? { dueMs: dueAtMs, unit: this.heap.rank, unitsUntil }
-      : { dueMs: untilMs, unit: 0, unitsUntil }
+      ? { dueMs: dueAtMs, rank: this.heap.rank, unitsUntil }
+      : { dueMs: untilMs, rank: 0, unitsUntil }
   }
 
   get openedUntilMs(): number {
@@ -107,7 +116,7 @@ export class TimerSlots {
     const { outMs, isDelete, positions, target } = timed
     const windowMs = this.#world.rollWindowSlots * STEP_MS
     const goesRound = outMs - writeMs >= windowMs
-    const slotMs = goesRound ? writeMs + this.#roundMs(outMs - writeMs) : Math.max(outMs, readUntilMs)
+    const slotMs = goesRound ? this.#roundTo(outMs, writeMs) : Math.max(outMs, readUntilMs)
     const magic = TIMER_MAGIC.DEFAULT | (goesRound ? TIMER_MAGIC.ROLL : 0) | (isDelete ? TIMER_MAGIC.DELETE : 0)
     const unit = log.append({
       previous: wheel.lastUnit(slotMs),
@@ -249,17 +258,29 @@ export class TimerSlots {
     }
     // What goes round does so as soon as its second begins.
     const dueMs = goesRound ? slotMs + 1 : timed.dueMs
-    if (!isBefore(dueMs, unit, this.#delivered)) this.heap.push(dueMs, unit, slotMs, position, magic)
+    if (!isBefore(dueMs, timed.rank, unit, this.#delivered)) this.heap.push(dueMs, timed.rank, slotMs, position, magic)
   }
 
-  /** How far ahead a message is parked that is due in `delayMs`: the last part of its way is not shorter than a third. */
-  #roundMs(delayMs: number): number {
-    const { rollWindowSlots } = this.#world
-    const windowMs = rollWindowSlots * STEP_MS
-    const thirdMs = Math.floor(rollWindowSlots / 3) * STEP_MS
-    return delayMs - windowMs < thirdMs ? Math.floor(rollWindowSlots / 2) * STEP_MS : windowMs
+  /**
+   * The second in which a message is stored anew: a window ahead, or half of one if less than a third would be left; before
+   * that, by a quarter at most, where so many others are.
+   */
+  #roundTo(outMs: number, writeMs: number): number {
+    const { files, rollWindowSlots } = this.#world
+    const leftMs = outMs - writeMs - rollWindowSlots * STEP_MS
+    const way = leftMs < Math.floor(rollWindowSlots / 3) * STEP_MS ? 'half' : 'whole'
+    const wantedMs = writeMs + (way === 'half' ? Math.floor(rollWindowSlots / 2) : rollWindowSlots) * STEP_MS
+    if (files.wheel.unitCount(wantedMs) < ROUND_COUNT_MAX) return wantedMs
+    const earliestMs = wantedMs - Math.floor(rollWindowSlots / 4) * STEP_MS
+    const known = this.#room[way]
+    let slotMs = known >= earliestMs && known < wantedMs ? known : wantedMs
+    for (let left = ROOM_LOOK_COUNT; left > 0 && files.wheel.unitCount(slotMs) >= ROUND_COUNT_MAX; left--) {
+      slotMs = slotMs > earliestMs ? slotMs - STEP_MS : wantedMs
+    }
+    this.#room[way] = slotMs
+    return slotMs
   }
 }
 
-const isBefore = (dueMs: number, unit: number, mark: DeliveredMark): boolean =>
-  unit < mark.unitsUntil && (dueMs < mark.dueMs || (dueMs === mark.dueMs && unit < mark.unit))
+const isBefore = (dueMs: number, rank: number, unit: number, mark: DeliveredMark): boolean =>
+  unit < mark.unitsUntil && (dueMs < mark.dueMs || (dueMs === mark.dueMs && rank < mark.rank))

@@ -64,6 +64,25 @@ export class TimerWheel {
     return this.#holds(at, slotMs) ? getInt53(this.#view, at + FIRST_AT) : NO_UNIT
   }
 
+  /** Units of the slot, less those that take another back. */
+  unitCount(slotMs: number): number {
+    const at = timerSlotAt(slotMs, STEP_MS)
+    return this.#holds(at, slotMs) ? this.#view.getInt32(at + COUNT_AT) : 0
+  }
+
+  /** Units of the slots in `[fromMs, untilMs)`, less those that take another back. */
+  unitCountIn(fromMs: number, untilMs: number): number {
+    let count = 0
+    for (
+      let slotMs = this.nextSlot(fromMs, untilMs);
+      slotMs < untilMs;
+      slotMs = this.nextSlot(slotMs + STEP_MS, untilMs)
+    ) {
+      count += this.unitCount(slotMs)
+    }
+    return count
+  }
+
   /** Adds a unit to the chain of the slot. */
   add(slotMs: number, unit: number, isDelete: boolean): void {
     const at = timerSlotAt(slotMs, STEP_MS)

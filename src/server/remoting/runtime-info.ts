@@ -41,6 +41,7 @@ export async function runtimeInfo({ broker, clock }: BrokerWorld): Promise<Recor
   for (const { level, nextOffset, maxOffset } of broker.delayed.levels()) {
     values[`scheduleMessageOffset_${level}`] = `${nextOffset},${maxOffset}`
   }
+  Object.assign(values, timerFacts(broker.delayed))
   for (const queue of QUEUES_WITHOUT_COUNTERPART) {
     values[`${queue}ThreadPoolQueueSize`] = 0
     values[`${queue}ThreadPoolQueueCapacity`] = 0
@@ -50,4 +51,15 @@ export async function runtimeInfo({ broker, clock }: BrokerWorld): Promise<Recor
   return { ...runtime.table(), ...Object.fromEntries(texts) }
 }
 
+function timerFacts({ timed, timedCounts }: BrokerWorld['broker']['delayed']): Record<string, string | number> {
+  return {
+    timerReadBehind: Math.floor((timed?.lateMs ?? 0) / MS_PER_SECOND),
+    timerOffsetBehind: timed?.enqueueLag ?? 0,
+    timerCongestNum: timed?.openCount ?? 0,
+    timerEnqueueTps: timedCounts.rates.taken.toFixed(1),
+    timerDequeueTps: timedCounts.rates.left.toFixed(1)
+  }
+}
+
+const MS_PER_SECOND = 1000
 const QUEUES_WITHOUT_COUNTERPART = ['litePull', 'query', 'ack']

@@ -208,6 +208,67 @@ describe('timed messages', () => {
     expect(message?.storedAtMs).toBe(atMs)
   })
 
+  test('keep the order of equal times though they go round by different ways', async () => {
+    const config = { timerRollWindowSlot: 30 }
+    await using path = await openDataPath({ config })
+    const atMs = START_MS + 45_000
+    // Later ones have less of their way left, go half a window instead of a whole one, and are stored anew before the others.
+    for (let i = 0; i < 12; i++) {
+      sendTimed(path, `${i}`, atMs)
+      await path.advance(1000)
+    }
+    while (path.clock.nowMs() < atMs) await path.advance(500)
+    await path.advance(500)
+    const again = (await messagesIn(path, WAITING)).filter(({ properties }) => properties.TIMER_ROLL_TIMES === '1')
+    const inOrder = again.map(({ body }) => Number(Buffer.from(body).toString()))
+    expect(inOrder).not.toEqual([...inOrder].sort((a, b) => a - b))
+    expect((await bodiesIn(path)).map(Number)).toEqual(countTo(12))
+    const [message] = await messagesIn(path)
+    expect(message?.properties).toMatchObject({ TIMER_ROLL_TIMES: expect.any(String) })
+    expect(message?.properties.VARVE_TIMER_FIRST_OFFSET).toBeUndefined()
+  })
+
+  test('keep that order also after a restart in the midst of them', async () => {
+    const config = { timerRollWindowSlot: 30 }
+    const path = await openDataPath({ config })
+    const atMs = START_MS + 45_000
+    for (let i = 0; i < 300; i++) {
+      sendTimed(path, `${i}`, atMs)
+      if (i % 30 === 29) await path.advance(1000)
+    }
+    while (path.clock.nowMs() < atMs - 1) await path.advance(Math.min(500, atMs - 1 - path.clock.nowMs()))
+    path.clock.advance(1)
+    await path.oneTurn()
+    const before = path.store.maxOffset({ topic: TOPIC, queueId: 0 })
+    expect(before).toBeGreaterThan(0)
+    expect(before).toBeLessThan(300)
+    await using next = await afterRestart(path, { config })
+    await next.advance(500)
+    expect((await bodiesIn(next)).map(Number)).toEqual(countTo(300))
+  })
+
+  test('sent in a burst for days ahead do not come round in one', async () => {
+    const config = { timerRollWindowSlot: 100 }
+    await using path = await openDataPath({ config, store: { segmentBytes: 1 << 22 } })
+    const count = 9000
+    const atMs = START_MS + 250_000
+    for (let i = 0; i < count; i++) {
+      sendTimed(path, `${i}`, atMs + i)
+      if (i % 500 === 0) await path.advance(20)
+    }
+    await path.advance(TAKEN_MS)
+    runRecurring(path)
+    await path.turn()
+    const wheel = new DataView(bytesIn(path.disk, '/store/timerwheel').buffer)
+    const counts: number[] = []
+    for (let at = 0; at < wheel.byteLength; at += 32)
+      if (wheel.getInt32(at + 24) > 0) counts.push(wheel.getInt32(at + 24))
+    expect(counts.reduce((sum, inSlot) => sum + inSlot, 0)).toBe(count)
+    expect(Math.max(...counts)).toBe(2000)
+    while (path.clock.nowMs() < atMs + count) await path.advance(1000)
+    expect((await bodiesIn(path)).map(Number)).toEqual(countTo(count))
+  })
+
   test('are counted by the topic that they go to, and the counts outlast a restart', async () => {
     const path = await openDataPath()
     for (let i = 0; i < 3; i++) sendTimed(path, `${i}`, START_MS + 5000)
@@ -265,6 +326,20 @@ describe('timed messages and what happens to a broker', () => {
     await using next = await openDataPath({ config, disk: path.disk, clock: path.clock })
     await next.turn()
     expect((await bodiesIn(next)).map(Number)).toEqual(countTo(50))
+  })
+
+  test('are not lost to those that are sent when the wheel has turned once meanwhile', async () => {
+    const path = await openDataPath({ config })
+    sendTimed(path, 'old', START_MS + 5000)
+    await path.advance(TAKEN_MS)
+    await path[Symbol.asyncDispose]()
+    // Two weeks later the second of the wheel is the same.
+    path.clock.setWall(START_MS + 14 * DAY_MS)
+    await using next = await openDataPath({ config, disk: path.disk, clock: path.clock })
+    sendTimed(next, 'new', START_MS + 14 * DAY_MS + 5000)
+    await next.turn()
+    await next.advance(5000)
+    expect(await bodiesIn(next)).toEqual(['old', 'new'])
   })
 
   test('that were sent and not yet taken in when the process was killed are taken in after it', async () => {

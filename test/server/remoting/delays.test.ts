@@ -1,7 +1,7 @@
 /** Delayed messages as clients and tools see them. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { SCHEDULE_TOPIC } from '../../../src/layout/index.ts'
-import { Registry } from '../../../src/metrics/index.ts'
+import { exposition, Registry } from '../../../src/metrics/index.ts'
 import { REQUEST, RESPONSE } from '../../../src/protocol/index.ts'
 import { registerDelayMetrics } from '../../../src/server/delay-metrics.ts'
 import { ask, brokerPlace, bytes, fieldsOf, jsonOf, sendFieldsV2 } from './broker-place.ts'
@@ -60,6 +60,35 @@ describe('a timed message that is sent', () => {
     const recalled = await ask(client, REQUEST.RECALL_MESSAGE, asked)
     expect(recalled.code).toBe(RESPONSE.SUCCESS)
     expect(fieldsOf(recalled)).toEqual({ msgId: 'U1', MSG_REGION: 'DefaultRegion' })
+  })
+
+  test('shows in what tools ask for and in the metrics, under the names of Apache RocketMQ', async () => {
+    await using place = await brokerPlace()
+    const client = await place.client()
+    const registry = new Registry()
+    registerDelayMetrics(registry, place.broker.delayed)
+    for (const seconds of [3, 3, 50, 4000, 200_000]) {
+      const properties = timed(place.clock.nowMs() + 1000 * seconds)
+      await ask(client, REQUEST.SEND_MESSAGE_V2, { ...sendFieldsV2(), ...properties }, body)
+    }
+    await vi.waitFor(() => expect([...place.broker.delayed.timedCounts.all()][0]?.[1].taken).toBe(5))
+    const text = exposition(registry)
+    const storage = 'storage_type="local",storage_medium="disk"'
+    for (const [bound, count] of Object.entries({ 5: 2, 60: 1, 300: 0, 3600: 0, 14400: 1, 86400: 0 })) {
+      expect(text).toContain(`rocketmq_timer_message_snapshot{${storage},timer_bound_s="${bound}"} ${count}\n`)
+    }
+    const wait = `rocketmq_delay_message_latency_bucket{${storage},topic="orders",le=`
+    for (const [le, count] of Object.entries({ 60: 3, 600: 3, 43200: 4, 86400: 4, 259200: 5, '+Inf': 5 })) {
+      expect(text).toContain(`${wait}"${le}"} ${count}\n`)
+    }
+    expect(text).toContain(`rocketmq_delay_message_latency_count{${storage},topic="orders"} 5\n`)
+    expect(text).toContain(`rocketmq_timing_messages{${storage},topic="orders"} 5\n`)
+    expect(text).toContain(`rocketmq_timer_enqueue_total{${storage},topic="orders"} 5\n`)
+    expect(text).toContain(`rocketmq_timer_enqueue_latency{${storage}} 0\n`)
+    const info = await ask(client, REQUEST.GET_BROKER_RUNTIME_INFO)
+    expect(jsonOf(info)).toMatchObject({ table: { timerOffsetBehind: '0', timerReadBehind: '0' } })
+    await place.broker.deleteTopic('orders')
+    expect(exposition(registry)).not.toContain('topic="orders"')
   })
 
   test.each([
