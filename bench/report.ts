@@ -4,10 +4,9 @@
  * Ratios come from runs that alternated in one process or one session; absolute figures are only for reading.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, statfsSync } from 'node:fs'
-import { availableParallelism, cpus, release, totalmem } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Environment, Measurement, Report } from '../src/load/index.ts'
+import { type Environment, type Measurement, machineFacts, type Report } from '../src/load/index.ts'
 import { projectRoot } from './project.ts'
 
 /** `directory` is where the measured files lie: on a file system in memory a sync costs nothing and proves nothing. */
@@ -15,13 +14,7 @@ export function environment(directory: string): Environment {
   const root = projectRoot()
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   return {
-    machine: {
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: availableParallelism(),
-      memoryGiB: Math.round(totalmem() / 2 ** 30),
-      kernel: release(),
-      fileSystem: fileSystemOf(directory)
-    },
+    machine: machineFacts(directory),
     versions: { varve: manifest.version, node: process.version, v8: process.versions.v8 },
     commit: commitOf(root),
     atIso: new Date().toISOString()
@@ -79,21 +72,6 @@ export function shown(value: number): string {
   if (!Number.isFinite(value)) return String(value)
   if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en')
   return String(Number(value.toPrecision(3)))
-}
-
-/** Magic numbers of statfs(2). */
-const FILE_SYSTEMS = new Map([
-  [0xef53, 'ext4'],
-  [0x58465342, 'xfs'],
-  [0x9123683e, 'btrfs'],
-  [0x01021994, 'tmpfs (memory: syncs cost nothing here)'],
-  [0x794c7630, 'overlayfs'],
-  [0x2fc12fc1, 'zfs']
-])
-
-function fileSystemOf(directory: string): string {
-  const { type } = statfsSync(directory)
-  return FILE_SYSTEMS.get(type) ?? `0x${type.toString(16)}`
 }
 
 function commitOf(root: string): string {

@@ -396,6 +396,11 @@ export const catalogue = {
     says: 'the load was not carried out as it was meant to be, so there are no figures',
     hint: 'the details say what was expected and what came',
     retryable: false
+  },
+  REPORT_UNREADABLE: {
+    says: 'the file holds no reports of benchmarks',
+    hint: 'compare what `varve bench … --json` prints, or report.json and the baselines of `npm run bench`',
+    retryable: false
   }
 } as const satisfies Record<string, CatalogueEntry>
 

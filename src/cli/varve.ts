@@ -13,6 +13,7 @@ const verbs: Readonly<Record<string, () => Promise<(world: CliWorld) => Command>
   config: async () => (await import('./config.ts')).configCommand,
   dlq: async () => (await import('./dlq/dlq.ts')).dlqCommand,
   store: async () => (await import('./store.ts')).storeCommand,
+  bench: async () => (await import('./bench/bench.ts')).benchCommand,
   demo: async () => (await import('./demo.ts')).demoCommand,
   doctor: async () => (await import('./doctor.ts')).doctorCommand
 }

@@ -61,11 +61,20 @@ export async function sendFirst(broker: Address): Promise<void> {
 }
 
 /** The offset that the next message of each queue will have. */
-export async function maxOffsets(broker: Address, targets: readonly SendTarget[]): Promise<number[]> {
+export function maxOffsets(broker: Address, targets: readonly SendTarget[]): Promise<number[]> {
+  return offsetsOf(broker, targets, REQUEST_CODE.maxOffset)
+}
+
+/** The offset of the oldest message of each queue that is still there. */
+export function minOffsets(broker: Address, targets: readonly SendTarget[]): Promise<number[]> {
+  return offsetsOf(broker, targets, REQUEST_CODE.minOffset)
+}
+
+async function offsetsOf(broker: Address, targets: readonly SendTarget[], code: number): Promise<number[]> {
   const connection = await Connection.open(broker)
   const offsets: number[] = []
   for (const target of targets) {
-    const { header } = await ask(connection, REQUEST_CODE.maxOffset, { ...target })
+    const { header } = await ask(connection, code, { ...target })
     offsets.push(Number(/"offset":"(\d+)"/.exec(header)?.[1]))
   }
   connection.close()

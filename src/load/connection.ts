@@ -5,6 +5,7 @@
  * Not here: what is sent and what an answer means (send-lane.ts, pull-lane.ts).
  */
 import { createConnection, type Socket } from 'node:net'
+import { VarveError } from '../base/index.ts'
 import { loadFailure } from './failure.ts'
 import { type Fields, OPAQUE_FIRST, requestFrame } from './request-frame.ts'
 import { Answer } from './response-scan.ts'
@@ -37,6 +38,7 @@ export class Connection {
   readonly #answer = new Answer()
   #bytes = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
   #kept = 0
+  #isOpen = false
   #sink: AnswerSink | undefined
   #failed: ((error: Error) => void) | undefined
 
@@ -47,10 +49,16 @@ export class Connection {
       noDelay: true,
       onread: { buffer: () => this.#bytes.subarray(this.#kept), callback: byteCount => this.#received(byteCount) }
     })
-    this.#socket.once('error', error => this.#failed?.(error))
-    this.#socket.once('close', () => this.#failed?.(loadFailure('the broker closed a connection')))
+    const address = `${host}:${port}`
+    const code = () => (this.#isOpen ? 'PEER_CLOSED' : 'PEER_UNREACHABLE')
+    this.#socket.once('error', cause => this.#failed?.(new VarveError(code(), { address }, { cause })))
+    this.#socket.once('close', () => this.#failed?.(new VarveError(code(), { address })))
+    this.#socket.once('connect', () => {
+      this.#isOpen = true
+    })
   }
 
+  /** @throws VarveError PEER_UNREACHABLE */
   static open(address: Address): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const connection = new Connection(address)

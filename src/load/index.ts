@@ -1,6 +1,7 @@
 /** Loads for brokers and stores, and what is measured under them. The benchmarks and `varve bench` share it. */
 export { bodies, HASHED_COUNT, hashOf } from './bodies.ts'
 export { sendFirst } from './broker-calls.ts'
+export { type Comparison, comparisonOf, type Difference, reportsIn } from './compare.ts'
 export { type Address, addressOf } from './connection.ts'
 export { Histogram, type Latency } from './histogram.ts'
 export { type LoadSettings, runLoad } from './loads.ts'
@@ -13,6 +14,7 @@ export {
   type WindowLoad,
   windowLoad
 } from './loops.ts'
+export { machineFacts } from './machine.ts'
 export type { Extent } from './meter.ts'
 export { privateMiB, processCpuUs, type ResidentMemory, residentMemory } from './process-facts.ts'
 export { accepted, inTurn, isRefusal } from './refused.ts'

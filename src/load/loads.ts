@@ -1,7 +1,7 @@
 /** The loads that a broker is put under. Each checks that what was acknowledged is there before it says a figure. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../base/index.ts'
-import { createTopics, deleteTopics, maxOffsets, readBack, targetsOf, untilStored } from './broker-calls.ts'
+import { createTopics, deleteTopics, maxOffsets, minOffsets, readBack, targetsOf, untilStored } from './broker-calls.ts'
 import { type Address, type AnswerSink, addressOf, Connection } from './connection.ts'
 import { loadFailure } from './failure.ts'
 import { Histogram } from './histogram.ts'
@@ -17,7 +17,7 @@ export interface LoadSettings {
   /** HOST:PORT of a broker, and its process, if it runs on this machine: its CPU is counted. */
   readonly broker: string
   readonly pid?: number
-  readonly load: 'send' | 'fixed-rate' | 'pull' | 'end-to-end' | 'delayed'
+  readonly load: 'send' | 'fixed-rate' | 'pull' | 'consume' | 'end-to-end' | 'delayed'
   readonly extent: Extent
   readonly bodyBytes?: number
   readonly connections?: number
@@ -30,8 +30,10 @@ export interface LoadSettings {
   readonly queueCount?: number
   /** Topics that the load has made are deleted after it. */
   readonly deletes?: boolean
-  /** Messages a second, of a fixed rate. */
+  /** Messages a second, of a fixed rate; of an end-to-end load 0 is as many as are taken. */
   readonly rate?: number
+  /** What is there already, to be consumed from its oldest message to its last. */
+  readonly existing?: readonly SendTarget[]
   /** Messages that lie there before they are pulled. */
   readonly backlog?: number
   /** Connections that consume, of an end-to-end load. */
@@ -58,7 +60,8 @@ const DEFAULTS = {
   topic: 'bench',
   topicCount: 1,
   queueCount: 8,
-  rate: 10_000,
+  rate: 0,
+  existing: [],
   backlog: 200_000,
   consumers: 4,
   lagMax: 8192,
@@ -71,7 +74,8 @@ const ONLY_OF = {
   send: [],
   'fixed-rate': ['rate'],
   pull: ['backlog'],
-  'end-to-end': ['consumers', 'lagMax'],
+  consume: [],
+  'end-to-end': ['consumers', 'lagMax', 'rate'],
   delayed: ['wait']
 } as const
 
@@ -79,6 +83,11 @@ const ONLY_OF = {
 export async function runLoad(settings: LoadSettings, watch: Omit<Watch, 'pid'> = {}): Promise<CaseResult> {
   const { pid, ...all } = { ...DEFAULTS, ...settings }
   const address = addressOf(all.broker)
+  if (all.load === 'consume') {
+    const targets = all.existing
+    const offsets = await minOffsets(address, targets)
+    return await consume({ ...all, watch: { ...watch, pid }, address, targets, offsets })
+  }
   const targets = targetsOf(all)
   await createTopics(address, targets, all.queueCount)
   try {
@@ -93,6 +102,7 @@ const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseR
   send: closedLoop,
   'fixed-rate': fixedRate,
   pull: pullBacklog,
+  consume,
   'end-to-end': endToEnd,
   delayed
 }
@@ -117,26 +127,10 @@ const DUE_EVERY_MS = 1
 
 /** Latency counts from when a message was due, so that a broker that stands still is seen by all that would have come. */
 async function fixedRate(load: Load): Promise<CaseResult> {
-  const { extent, rate } = load
-  const meter = new Meter(extent, load.watch)
+  const meter = new Meter(load.extent, load.watch)
   const lanes = await sendLanes(load, meter)
   const late = new Histogram()
-  const run = async () => {
-    const beganMs = systemClock.monotonicMs()
-    for (let turn = 0, sent = 0; meter.mayBegin(1); turn++) {
-      const dueMs = beganMs + turn * DUE_EVERY_MS
-      while (systemClock.monotonicMs() < dueMs) await pause(Math.max(0, dueMs - systemClock.monotonicMs()))
-      if (meter.counts) late.recordMs(systemClock.monotonicMs() - dueMs)
-      for (const until = Math.floor((turn + 1) * DUE_EVERY_MS * (rate / 1000)); sent < until; sent++) {
-        if (!meter.mayBegin(1)) break
-        lanes.all[sent % lanes.all.length]!.sendDue(dueMs) // Inside by the remainder.
-        meter.begun++
-      }
-      for (const lane of lanes.all) lane.flush()
-      if (!meter.mayBegin(1)) await Promise.all(lanes.all.map(lane => lane.idle())) // Some may have been refused.
-    }
-  }
-  await Promise.race([lanes.failed, run()])
+  await Promise.race([lanes.failed, sendAtRate(load, lanes.all, meter, late)])
   const drainMs = await allStored(load, acknowledgedBy(lanes.all))
   const measured = meter.end()
   lanes.close()
@@ -146,6 +140,24 @@ async function fixedRate(load: Load): Promise<CaseResult> {
     // How late the generator itself was; it is in the latencies.
     ownDelayP99Us: late.percentileUs(99)
   })
+}
+
+/** `late` is how late this program itself was. */
+async function sendAtRate({ rate }: Load, lanes: readonly SendLane[], meter: Meter, late: Histogram): Promise<void> {
+  if (!(rate > 0)) throw loadFailure('a fixed rate is a number of messages a second')
+  const beganMs = systemClock.monotonicMs()
+  for (let turn = 0, sent = 0; meter.mayBegin(1); turn++) {
+    const dueMs = beganMs + turn * DUE_EVERY_MS
+    while (systemClock.monotonicMs() < dueMs) await pause(Math.max(0, dueMs - systemClock.monotonicMs()))
+    if (meter.counts) late.recordMs(systemClock.monotonicMs() - dueMs)
+    for (const until = Math.floor((turn + 1) * DUE_EVERY_MS * (rate / 1000)); sent < until; sent++) {
+      if (!meter.mayBegin(1)) break
+      lanes[sent % lanes.length]!.sendDue(dueMs) // Inside by the remainder.
+      meter.begun++
+    }
+    for (const lane of lanes) lane.flush()
+    if (!meter.mayBegin(1)) await Promise.all(lanes.map(lane => lane.idle())) // Some may have been refused.
+  }
 }
 
 async function pullBacklog(load: Load): Promise<CaseResult> {
@@ -161,7 +173,8 @@ async function pullBacklog(load: Load): Promise<CaseResult> {
   const lanes = await openLanes(
     address,
     connections,
-    (connection, lane) => new PullLane(connection, meter, { queues: share(lane), group: `bench-${lane}`, tails: false })
+    (connection, lane) =>
+      new PullLane(connection, meter, { queues: share(lane), group: `bench-${lane}`, atEnd: 'again' })
   )
   for (const lane of lanes.all) lane.start()
   await Promise.race([lanes.failed, Promise.all(lanes.all.map(lane => lane.idle()))])
@@ -170,6 +183,38 @@ async function pullBacklog(load: Load): Promise<CaseResult> {
   const sum = (figure: 'messages' | 'answers') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
   // The work is the backlog: how often it was pulled is the rate.
   return resultOf(load, { ...measured, all: backlog }, { messagesPerAnswer: sum('messages') / sum('answers') })
+}
+
+/** Reads what others have sent, each queue from its oldest message to its last, or for as long as it may. */
+async function consume(load: Load): Promise<CaseResult> {
+  const { address, connections, targets, offsets, extent } = load
+  const meter = new Meter(extent, load.watch)
+  const count = Math.min(connections, targets.length)
+  const lanes = await openLanes(address, count, (connection, lane) => {
+    const mine = <Value>(values: readonly Value[]) => values.filter((_, index) => index % count === lane)
+    const queues = mine(targets)
+    return new PullLane(connection, meter, { queues, from: mine(offsets), group: `bench-${lane}`, atEnd: 'stop' })
+  })
+  for (const lane of lanes.all) lane.start()
+  await Promise.race([lanes.failed, Promise.all(lanes.all.map(lane => lane.idle()))])
+  const measured = meter.end()
+  lanes.close()
+  const sum = (figure: 'messages' | 'answers' | 'bytes') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
+  const { messages, brokerCpuUs, ownCpuUs, latency, timeline } = measured
+  return {
+    messages,
+    seconds: measured.seconds,
+    ...(brokerCpuUs === undefined ? {} : { cpuUs: brokerCpuUs }),
+    ...latency,
+    ...(timeline === undefined ? {} : { timeline }),
+    work: { count: measured.all, hash: 'of others' },
+    settings: { load: load.load, connections: count, queueCount: targets.length },
+    details: {
+      messagesPerAnswer: sum('messages') / Math.max(1, sum('answers')),
+      recordBytesPerMessage: sum('bytes') / Math.max(1, sum('messages')),
+      generatorCpuUs: ownCpuUs / Math.max(1, messages)
+    }
+  }
 }
 
 /** Numbers in bodies come round after so many; far more than are ever on their way. */
@@ -206,7 +251,7 @@ async function endToEnd(load: Load): Promise<CaseResult> {
       queues: mine(targets),
       from,
       group: 'bench-consumer',
-      tails: true,
+      atEnd: 'wait',
       received,
       progressed
     })
@@ -215,7 +260,9 @@ async function endToEnd(load: Load): Promise<CaseResult> {
   const sending = await sendLanes(load, sentMeter, { numberOf, isHeld })
   senders = sending.all
   const failed = Promise.race([sending.failed, consuming.failed])
-  await Promise.race([failed, whenSent(sending.all)])
+  const late = new Histogram()
+  const isFixed = load.rate > 0
+  await Promise.race([failed, isFixed ? sendAtRate(load, sending.all, sentMeter, late) : whenSent(sending.all)])
   const acknowledged = acknowledgedBy(sending.all)
   const lagMessages = acknowledged - meter.count
   const sent = sentMeter.end()
@@ -231,6 +278,7 @@ async function endToEnd(load: Load): Promise<CaseResult> {
     {
       ...sendFigures(sending.all),
       sentRate: sent.messages / sent.seconds,
+      ...(isFixed ? { ownDelayP99Us: late.percentileUs(99) } : {}),
       lagMessages,
       lagMs
     },

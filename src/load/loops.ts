@@ -135,14 +135,17 @@ export async function measured<Result>(
   return { result, seconds, cpuUs: cpuUsSince(cpu) }
 }
 
-function startMeter({ seconds, warmUpSeconds = 0, count: countMax }: Extent, { onInstant, signal }: Watch = {}) {
+function startMeter(
+  { seconds, warmUpSeconds = 0, count: countMax }: Extent,
+  { onInstant, stepMs, signal }: Watch = {}
+) {
   if ((seconds === undefined) === (countMax === undefined)) throw loadFailure('a load has a time or a count')
   let begunMs = systemClock.monotonicMs()
   let cpu = process.cpuUsage()
   let countAtBegin = 0
   let warm = seconds === undefined || warmUpSeconds === 0
   let over = false
-  const recorder = new Recorder({ pid: process.pid, onInstant }, { nowMs: begunMs, seconds })
+  const recorder = new Recorder({ pid: process.pid, onInstant, stepMs }, { nowMs: begunMs, seconds })
   if (warm) recorder.begin(begunMs, 0)
   const untilMs = () => begunMs + (warm ? (seconds ?? 0) : warmUpSeconds) * 1000
   return {

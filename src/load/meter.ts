@@ -62,6 +62,7 @@ export class Meter {
   tick(nowMs: number): void {
     if (this.#phase === 'over') return
     this.#recorder.look(nowMs, this.count)
+    if (this.count >= this.#countMax) this.#end(nowMs)
     if (nowMs - this.#begunMs < this.#phaseMs) return
     if (this.#phase === 'warming') {
       this.#phase = 'measured'

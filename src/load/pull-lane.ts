@@ -1,6 +1,5 @@
 /**
- * One connection that pulls from its queues, one request in flight for each: from the start again when it has come to the
- * end (a backlog), or waiting there for more as a push consumer does (a tail).
+ * One connection that pulls from its queues, one request in flight for each.
  *
  * Every record that comes is looked at: its size, its magic number, and that its queue offset is the one expected.
  */
@@ -14,6 +13,9 @@ import { type Answer, fieldName } from './response-scan.ts'
 
 const FOUND = 0
 const NOT_FOUND = 19
+/** The broker names another offset to go on from. */
+const RETRY_IMMEDIATELY = 20
+const OFFSET_MOVED = 21
 /** As the clients ask by default. */
 const COUNT_MAX = 32
 const SUSPEND_MS = 15_000
@@ -53,8 +55,8 @@ export interface PullLaneOptions {
   readonly group: string
   /** Where to begin in each queue; at 0 by default. */
   readonly from?: readonly number[]
-  /** Waits at the end of a queue instead of beginning anew. */
-  readonly tails: boolean
+  /** What it does at the end of a queue: begins anew, waits for more as a push consumer does, or is done with it. */
+  readonly atEnd: 'again' | 'wait' | 'stop'
   /** Called for each message with the number in its body; it then records what is to be measured. */
   readonly received?: (number: number, nowMs: number) => void
   /** Called once for all answers that came together. */
@@ -70,9 +72,11 @@ export class PullLane implements AnswerSink {
   #requestCount = 0
   #inFlight = 0
   #idle: (() => void) | undefined
-  /** Messages, and answers that had some. */
+  /** Messages, answers that had some. */
   messages = 0
   answers = 0
+  /** Of their records. */
+  bytes = 0
 
   constructor(connection: Connection, meter: Meter, options: PullLaneOptions) {
     this.#connection = connection
@@ -98,16 +102,21 @@ export class PullLane implements AnswerSink {
       const found = this.#walk(bytes, { from: answer.bodyAt, until: answer.until, queue, nowMs })
       this.messages += found
       this.answers++
+      this.bytes += answer.until - answer.bodyAt
       this.#meter.count += found
       if (this.#options.received === undefined) this.#meter.record(nowMs - this.#sentMs[queue]!) // As many as there are queues.
       this.#offsets[queue] = answer.field(bytes, NEXT_OFFSET)
+    } else if (answer.code === RETRY_IMMEDIATELY || answer.code === OFFSET_MOVED) {
+      this.#offsets[queue] = answer.field(bytes, NEXT_OFFSET)
     } else if (answer.code !== NOT_FOUND) {
       throw loadFailure(`a pull was refused: ${answer.header(bytes)}`)
-    } else if (!this.#options.tails) {
+    } else if (this.#options.atEnd === 'again') {
       this.#offsets[queue] = 0
     }
     this.#meter.tick(nowMs)
-    if (this.#meter.goesOn || this.#options.tails) this.#pull(queue)
+    const { atEnd } = this.#options
+    const isDone = answer.code === NOT_FOUND && atEnd === 'stop'
+    if (!isDone && (this.#meter.goesOn || atEnd === 'wait')) this.#pull(queue)
     else if (this.#inFlight === 0) this.#idle?.()
   }
 
@@ -126,8 +135,9 @@ export class PullLane implements AnswerSink {
     // One request of each queue at a time, so that the opaque can say which queue it is of.
     const opaque = OPAQUE_FIRST + this.#requestCount * this.#options.queues.length + queue
     this.#requestCount++
-    const { group, tails } = this.#options
-    const fields = pullFields({ ...this.#options.queues[queue]!, offset: this.#offsets[queue]!, group, waits: tails })
+    const { group, atEnd } = this.#options
+    const waits = atEnd === 'wait'
+    const fields = pullFields({ ...this.#options.queues[queue]!, offset: this.#offsets[queue]!, group, waits })
     this.#sentMs[queue] = systemClock.monotonicMs()
     this.#inFlight++
     this.#connection.write(requestFrame(REQUEST_CODE.pull, fields, opaque))

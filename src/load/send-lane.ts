@@ -65,6 +65,7 @@ export class SendLane implements AnswerSink {
     this.#isClosedLoop = true
     this.#receivedMs = systemClock.monotonicMs()
     this.#fill()
+    this.#receivedMs = 0 // Nothing has been received: the first answer looks at the clock anew.
   }
 
   /** Goes on if it was held and is no more. */

@@ -36,6 +36,8 @@ export interface Watch {
   /** The process under the load, if it runs on this machine. */
   readonly pid?: number | undefined
   readonly onInstant?: ((instant: Instant) => void) | undefined
+  /** How long a step is, if not as a plot wants it. */
+  readonly stepMs?: number | undefined
   /** Ends the load before its time. */
   readonly signal?: AbortSignal | undefined
 }
@@ -58,10 +60,13 @@ export class Recorder {
   #stepCount = 0
   #stepCpuUs: number | undefined
 
-  constructor({ pid, onInstant }: Watch, { nowMs, seconds = 0 }: { nowMs: number; seconds?: number | undefined }) {
+  constructor(
+    { pid, onInstant, stepMs }: Watch,
+    { nowMs, seconds = 0 }: { nowMs: number; seconds?: number | undefined }
+  ) {
     this.#pid = pid
     this.#onInstant = onInstant
-    this.#stepMs = Math.max(STEP_MS_MIN, (seconds * 1000) / STEPS_MAX)
+    this.#stepMs = stepMs ?? Math.max(STEP_MS_MIN, (seconds * 1000) / STEPS_MAX)
     this.#begunMs = nowMs
     this.#stepFromMs = nowMs
     this.#stepCpuUs = this.#cpuUs()

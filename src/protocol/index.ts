@@ -23,6 +23,7 @@ export type {
   RequestHandler,
   ReservedPort
 } from './remoting/listener-api.ts'
+export { portHolderPid } from './remoting/port-holder.ts'
 export { readSend, type SendFields } from './remoting/send-fields.ts'
 export {
   OWN_VERSION,

@@ -13,13 +13,17 @@ const INODE = 9
 
 /** Such as `java (pid 4711)`; undefined if nothing can be found out. */
 export function portHolder(port: number): string | undefined {
+  const pid = portHolderPid(port)
+  return pid === undefined ? undefined : `${linesOf(`/proc/${pid}/comm`)[0] ?? 'a process'} (pid ${pid})`
+}
+
+export function portHolderPid(port: number): number | undefined {
   const sockets = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap(table => listeningInodes(linesOf(table), port)))
   if (sockets.size === 0) return undefined
-  for (const pid of namesIn('/proc').filter(name => /^\d+$/.test(name))) {
-    const holds = namesIn(`/proc/${pid}/fd`).some(fd => sockets.has(inodeOf(`/proc/${pid}/fd/${fd}`)))
-    if (holds) return `${linesOf(`/proc/${pid}/comm`)[0] ?? 'a process'} (pid ${pid})`
-  }
-  return undefined
+  const pid = namesIn('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .find(pid => namesIn(`/proc/${pid}/fd`).some(fd => sockets.has(inodeOf(`/proc/${pid}/fd/${fd}`))))
+  return pid === undefined ? undefined : Number(pid)
 }
 
 function listeningInodes(lines: readonly string[], port: number): string[] {
