@@ -12,6 +12,7 @@ const MS_IDLE_SMOKE = 50
 
 const startToFirstMessage: Benchmark = {
   name: 'broker/start',
+  hasPeers: true,
   question: 'from the start of the process, in an empty directory, to the first message that it has taken',
   run: options => {
     // At smoke size without npm: it would see for itself that everything is compiled, and compile it under other tests.
@@ -41,6 +42,7 @@ function starting(kind: BrokerKind, { smoke }: BenchOptions): Contender {
 
 const idleMemory: Benchmark = {
   name: 'broker/idle',
+  hasPeers: true,
   question: 'memory and CPU of a broker that nobody talks to',
   run: options => {
     if (!options.smoke) setUp(options.progress)

@@ -6,6 +6,7 @@ export { type Address, addressOf } from './connection.ts'
 export { Histogram, type Latency } from './histogram.ts'
 export { type LoadSettings, runLoad } from './loads.ts'
 export {
+  figuresOf,
   type LoadResult,
   measured,
   type StreamLoad,

@@ -17,7 +17,7 @@ export interface LoadSettings {
   /** HOST:PORT of a broker, and its process, if it runs on this machine: its CPU is counted. */
   readonly broker: string
   readonly pid?: number
-  readonly load: 'send' | 'fixed-rate' | 'pull' | 'consume' | 'end-to-end' | 'delayed'
+  readonly load: 'send' | 'fixed-rate' | 'beside-cold' | 'pull' | 'consume' | 'end-to-end' | 'delayed'
   readonly extent: Extent
   readonly bodyBytes?: number
   readonly connections?: number
@@ -42,6 +42,8 @@ export interface LoadSettings {
   readonly wait?: 'level' | 'moment'
   /** Messages that those may be behind; senders wait for them. */
   readonly lagMax?: number
+  /** Each connection that sends has a queue of its own, and what comes out of a queue must be in the order of sending. */
+  readonly ordered?: boolean
 }
 
 interface Load extends Required<Omit<LoadSettings, 'pid'>> {
@@ -66,16 +68,18 @@ const DEFAULTS = {
   consumers: 4,
   lagMax: 8192,
   wait: 'level',
-  deletes: false
+  deletes: false,
+  ordered: false
 } as const
 
 /** Settings that only one kind of load has. */
 const ONLY_OF = {
   send: [],
   'fixed-rate': ['rate'],
+  'beside-cold': ['rate'],
   pull: ['backlog'],
   consume: [],
-  'end-to-end': ['consumers', 'lagMax', 'rate'],
+  'end-to-end': ['consumers', 'lagMax', 'rate', 'ordered'],
   delayed: ['wait']
 } as const
 
@@ -101,6 +105,7 @@ export async function runLoad(settings: LoadSettings, watch: Omit<Watch, 'pid'> 
 const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseResult>>> = {
   send: closedLoop,
   'fixed-rate': fixedRate,
+  'beside-cold': besideCold,
   pull: pullBacklog,
   consume,
   'end-to-end': endToEnd,
@@ -157,6 +162,49 @@ async function sendAtRate({ rate }: Load, lanes: readonly SendLane[], meter: Met
     }
     for (const lane of lanes) lane.flush()
     if (!meter.mayBegin(1)) await Promise.all(lanes.map(lane => lane.idle())) // Some may have been refused.
+  }
+}
+
+const READ_SECONDS_MAX = 3600
+
+/**
+ * Senders at a fixed rate, first alone, then while `existing` is read from end to end at full speed: what it costs those who
+ * send that others read what is no longer in memory. The latencies are those beside the readers.
+ */
+async function besideCold(load: Load): Promise<CaseResult> {
+  const { address, connections, existing, targets } = load
+  const alone = await fixedRate(load)
+  const offsets = await maxOffsets(address, targets)
+  const { seconds, count } = load.extent
+  const extent = seconds === undefined ? { count: count ?? 1 } : { seconds }
+  const reading = new Meter({ seconds: seconds ?? READ_SECONDS_MAX })
+  const from = await minOffsets(address, existing)
+  const lanes = await openLanes(address, Math.min(connections, existing.length), (connection, lane) => {
+    const mine = <Value>(values: readonly Value[]) => values.filter((_, index) => index % connections === lane)
+    const queues = { queues: mine(existing), from: mine(from) }
+    return new PullLane(connection, reading, { ...queues, group: `bench-cold-${lane}`, atEnd: 'stop' })
+  })
+  const beganMs = systemClock.monotonicMs()
+  let readSeconds = 0
+  const readers = async () => {
+    for (const lane of lanes.all) lane.start()
+    await Promise.all(lanes.all.map(lane => lane.idle()))
+    readSeconds = (systemClock.monotonicMs() - beganMs) / 1000
+  }
+  const [beside] = await Promise.race([lanes.failed, Promise.all([fixedRate({ ...load, offsets, extent }), readers()])])
+  lanes.close()
+  const sum = (figure: 'messages' | 'bytes') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
+  return {
+    ...beside,
+    details: {
+      ...beside.details,
+      p99AloneUs: alone.p99Us ?? 0,
+      p99TimesAlone: (beside.p99Us ?? 0) / (alone.p99Us ?? Number.NaN),
+      p999AloneUs: alone.p999Us ?? 0,
+      readSeconds,
+      readRate: sum('messages') / readSeconds,
+      readMiBPerSecond: sum('bytes') / 2 ** 20 / readSeconds
+    }
   }
 }
 
@@ -236,7 +284,15 @@ async function endToEnd(load: Load): Promise<CaseResult> {
     sentMs[next & (NUMBER_COUNT - 1)] = nowMs
     return next++
   }
-  const received = (number: number, nowMs: number) => {
+  const lastOf = new Map<string, number>()
+  const checkOrder = (number: number, { topic, queueId }: SendTarget) => {
+    const key = `${topic} ${queueId}`
+    const last = lastOf.get(key) ?? -1
+    if (number <= last) throw loadFailure(`message ${number} came behind ${last} in queue ${queueId}`)
+    lastOf.set(key, number)
+  }
+  const received = (number: number, nowMs: number, queue: SendTarget) => {
+    if (load.ordered) checkOrder(number, queue)
     if (number % TIMED_MESSAGES === 0) meter.record(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
   }
   const isHeld = () => sentMeter.begun - meter.count >= lagMax
@@ -380,11 +436,11 @@ function sendLanes(
 ): Promise<Lanes<SendLane>> {
   const { bodyBytes, window, batchCount, targets } = load
   const shape: SendShape = { bodyBytes, window, batchCount, targets, properties }
-  return openLanes(
-    load.address,
-    load.connections,
-    (connection, lane) => new SendLane(connection, meter, { shape, lane, ...options })
-  )
+  return openLanes(load.address, load.connections, (connection, lane) => {
+    // One queue for each connection, and one message on its way: nothing can overtake another.
+    const own = { ...shape, window: 1, targets: [targets[lane % targets.length]!] }
+    return new SendLane(connection, meter, { shape: load.ordered ? own : shape, lane, ...options })
+  })
 }
 
 const acknowledgedBy = (lanes: readonly SendLane[]) => lanes.reduce((sum, lane) => sum + lane.acknowledged, 0)
