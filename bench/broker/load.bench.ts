@@ -130,6 +130,12 @@ const cases: readonly BrokerCase[] = [
     ]
   },
   {
+    name: 'transactions',
+    question: 'half messages of 1 KiB and their commits over 8 connections with 64 in flight on each',
+    load: { load: 'transactions', connections: 8, window: 64, bodyBytes: 1024 },
+    bounds: [versus('rate', { atLeast: 2 }), versus('cpuUsPerMessage', { atMost: 0.5 })]
+  },
+  {
     name: 'send-consumed',
     question: 'sending 1 KiB over 8 connections with 64 in flight, while 4 consumers take everything',
     load: { load: 'end-to-end', connections: 8, window: 64, consumers: 4, lagMax: 8192, bodyBytes: 1024 },

@@ -6,7 +6,17 @@ import { type Address, Connection } from './connection.ts'
 import { loadFailure } from './failure.ts'
 import { pullFields } from './pull-lane.ts'
 import { NUMBER_AT } from './ready-requests.ts'
-import { type Fields, REQUEST_CODE, type SendTarget, sendFields, UNIQUE_KEY_HEAD_LENGTH } from './request-frame.ts'
+import {
+  COMMIT,
+  type Fields,
+  HALF_PROPERTIES,
+  HALF_SYS_FLAG,
+  PRODUCER_GROUP,
+  REQUEST_CODE,
+  type SendTarget,
+  sendFields,
+  UNIQUE_KEY_HEAD_LENGTH
+} from './request-frame.ts'
 
 /** The broker makes queue entries behind its log; so long it may take until the last is there. */
 const CATCH_UP_MS_MAX = 60_000
@@ -57,6 +67,23 @@ export async function sendFirst(broker: Address): Promise<void> {
   const target = { topic: 'first', queueId: 0 }
   const fields = sendFields(target, { uniqueKeyHead: '0'.repeat(UNIQUE_KEY_HEAD_LENGTH), isBatch: false })
   await ask(connection, REQUEST_CODE.sendV2, fields, Buffer.from('first'))
+  connection.close()
+}
+
+/** A message in a transaction and its commit: a broker decides once it knows what an earlier run has left. */
+export async function decideFirst(broker: Address): Promise<void> {
+  const connection = await Connection.open(broker)
+  const uniqueKeyHead = '0'.repeat(UNIQUE_KEY_HEAD_LENGTH)
+  const more = { isBatch: false, more: HALF_PROPERTIES, sysFlag: HALF_SYS_FLAG }
+  const fields = sendFields({ topic: 'bench-0', queueId: 0 }, { uniqueKeyHead, ...more })
+  const { header } = await ask(connection, REQUEST_CODE.sendV2, fields, Buffer.from('first'))
+  const end = {
+    producerGroup: PRODUCER_GROUP,
+    tranStateTableOffset: /"queueOffset":"(\d+)"/.exec(header)?.[1] ?? '',
+    commitLogOffset: Number.parseInt(/"msgId":"\w{16}(\w{16})"/.exec(header)?.[1] ?? '', 16),
+    commitOrRollback: COMMIT
+  }
+  await ask(connection, REQUEST_CODE.endTransaction, end)
   connection.close()
 }
 

@@ -12,12 +12,13 @@ import type { CaseResult } from './report.ts'
 import type { SendTarget } from './request-frame.ts'
 import { SendLane, type SendLaneOptions } from './send-lane.ts'
 import type { Watch } from './timeline.ts'
+import { TransactionLane } from './transaction-lane.ts'
 
 export interface LoadSettings {
   /** HOST:PORT of a broker, and its process, if it runs on this machine: its CPU is counted. */
   readonly broker: string
   readonly pid?: number
-  readonly load: 'send' | 'fixed-rate' | 'beside-cold' | 'pull' | 'consume' | 'end-to-end' | 'delayed'
+  readonly load: 'send' | 'fixed-rate' | 'beside-cold' | 'pull' | 'consume' | 'end-to-end' | 'delayed' | 'transactions'
   readonly extent: Extent
   readonly bodyBytes?: number
   readonly connections?: number
@@ -80,7 +81,8 @@ const ONLY_OF = {
   pull: ['backlog'],
   consume: [],
   'end-to-end': ['consumers', 'lagMax', 'rate', 'ordered'],
-  delayed: ['wait']
+  delayed: ['wait'],
+  transactions: []
 } as const
 
 /** Whoever watches sees each step; the result has all of them. */
@@ -109,7 +111,8 @@ const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseR
   pull: pullBacklog,
   consume,
   'end-to-end': endToEnd,
-  delayed
+  delayed,
+  transactions
 }
 
 async function closedLoop(load: Load): Promise<CaseResult> {
@@ -398,6 +401,27 @@ async function delayed(load: Load): Promise<CaseResult> {
   const [first, last] = [reached(0.1), reached(0.9)]
   const deliveredRate = (1000 * (last.count - first.count)) / Math.max(1, last.atMs - first.atMs)
   return resultOf(load, measured, { ...sendFigures(lanes.all), drainMs, deliveredRate })
+}
+
+/** Half messages and their commits: the rate is that of pairs. Consumers find each that is counted. */
+async function transactions(load: Load): Promise<CaseResult> {
+  const { address, bodyBytes, connections, window, batchCount, targets } = load
+  const meter = new Meter(load.extent, load.watch)
+  const shape: SendShape = { bodyBytes, window, batchCount, targets }
+  const lanes = await openLanes(
+    address,
+    connections,
+    (connection, lane) => new TransactionLane(connection, meter, { shape, lane })
+  )
+  for (const lane of lanes.all) lane.start()
+  await Promise.race([lanes.failed, Promise.all(lanes.all.map(lane => lane.idle()))])
+  const drainMs = await allStored(
+    load,
+    lanes.all.reduce((sum, lane) => sum + lane.committed, 0)
+  )
+  const measured = meter.end()
+  lanes.close()
+  return resultOf(load, measured, { drainMs })
 }
 
 interface Lanes<Lane> {
