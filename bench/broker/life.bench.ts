@@ -89,18 +89,17 @@ function life(ms: number, pid: number): Omit<Measurement, 'settings' | 'details'
   }
 }
 
-const FINISHED = 1_000_000
-const FINISHED_SMOKE = 2_000
+const FINISHED = { full: 1_000_000, quick: 100_000, smoke: 2_000 }
 /** A half message and the message that it becomes. */
 const RECORDS_OF_ONE = 2
 
 const startAfterTransactions: Benchmark = {
   name: 'broker/start-after-transactions',
   question:
-    'a start after a kill, to the first decision, behind 1,000,000 finished transactions or as many plain records',
+    'a start after a kill, to the first decision, behind a million finished transactions or as many plain records',
   run: options => {
     if (!options.smoke) setUp(options.progress)
-    const count = options.smoke ? FINISHED_SMOKE : FINISHED
+    const count = FINISHED[options.smoke ? 'smoke' : options.quick ? 'quick' : 'full']
     return alternate(startAfterTransactions, options, {
       contenders: [
         startingBehind({ load: 'transactions', count }, options),
