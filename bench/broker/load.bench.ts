@@ -136,6 +136,25 @@ const cases: readonly BrokerCase[] = [
     bounds: [versus('rate', { atLeast: 2 }), versus('cpuUsPerMessage', { atMost: 0.5 })]
   },
   {
+    name: 'due-rate',
+    question: 'how late 5,000 messages a second with a delay level are, while as many are sent',
+    load: { load: 'due-rate', rate: 5000, connections: 8, window: 4096, bodyBytes: 1024 },
+    bounds: [
+      { side: 'varve', of: 'lateP99Ms', atMost: 100 },
+      { side: 'varve', of: 'earlyCount', atMost: 0 }
+    ]
+  },
+  {
+    name: 'due-burst',
+    question: 'delivering 200,000 messages that are due in the same second, and sending 5,000 a second meanwhile',
+    load: { load: 'due-burst', rate: 5000, burst: 200_000, connections: 8, window: 64, bodyBytes: 1024 },
+    bounds: [
+      { side: 'varve', of: 'p99Ratio', atMost: 3 },
+      { side: 'varve', of: 'earlyCount', atMost: 0 },
+      versus('rate', { atLeast: 1.5 })
+    ]
+  },
+  {
     name: 'send-consumed',
     question: 'sending 1 KiB over 8 connections with 64 in flight, while 4 consumers take everything',
     load: { load: 'end-to-end', connections: 8, window: 64, consumers: 4, lagMax: 8192, bodyBytes: 1024 },

@@ -153,6 +153,27 @@ export async function readBack(
   return hashOf(known)
 }
 
+/** When a message was born, as its producer says, and stored. */
+export interface RecordTimes {
+  readonly bornAtMs: number
+  readonly storedAtMs: number
+}
+
+/** Of every message of a queue. */
+export async function* recordTimes(broker: Address, target: SendTarget): AsyncIterable<RecordTimes> {
+  const stored = await storedCount(broker, [target])
+  const connection = await Connection.open(broker)
+  for (let offset = 0; offset < stored; ) {
+    const { body } = await ask(connection, REQUEST_CODE.pull, pullFields({ ...target, offset, group: 'bench-check' }))
+    for (let at = 0; at < body.length; at += body.readInt32BE(at)) {
+      const timeAt = (place: number) => Number(body.readBigInt64BE(at + place))
+      yield { bornAtMs: timeAt(RECORD_BORN_AT), storedAtMs: timeAt(RECORD_STORED_AT) }
+      offset++
+    }
+  }
+  connection.close()
+}
+
 async function ask(connection: Connection, code: number, fields: Fields, body?: Uint8Array) {
   const answer = await connection.call(code, fields, body)
   if (answer.code !== 0) throw loadFailure(`request ${code} ${JSON.stringify(fields)}: ${answer.header}`)
@@ -160,6 +181,8 @@ async function ask(connection: Connection, code: number, fields: Fields, body?: 
 }
 
 /** Of a record with IPv4 addresses. */
+const RECORD_BORN_AT = 40
+const RECORD_STORED_AT = 56
 const RECORD_BODY_LENGTH_AT = 84
 
 function* bodiesIn(records: Buffer): Iterable<Buffer> {

@@ -4,7 +4,8 @@ export { decideFirst, sendFirst } from './broker-calls.ts'
 export { type Comparison, comparisonOf, type Difference, reportsIn } from './compare.ts'
 export { type Address, addressOf } from './connection.ts'
 export { Histogram, type Latency } from './histogram.ts'
-export { type LoadSettings, runLoad } from './loads.ts'
+export type { LoadSettings } from './load.ts'
+export { runLoad } from './loads.ts'
 export {
   figuresOf,
   type LoadResult,
