@@ -26,6 +26,7 @@ export { Progress, type Role, SLOT } from './progress.ts'
 export { openRealFiles } from './real-files.ts'
 export { applyRepair, planRepair, type RepairStep, type RepairWorld, rebuildDerived } from './repair.ts'
 export { BACKUP_SUFFIX, replaceWithBackup } from './replace-file.ts'
+export { isShortage } from './shortage.ts'
 export { readDamage, readQueueTable, readSeals } from './sidecar.ts'
 export type {
   DamagedRange,
