@@ -1,9 +1,12 @@
 /**
  * The ratios that stand in the README, each with the command behind it. They are printed from the baseline, so that the README
- * says what was measured: `npm run bench -- --headline`, and a test that the two agree.
+ * says what was measured: `npm run bench -- --headline` writes them there, and a test says whether the two agree.
  */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Measurement, Report } from '../src/load/index.ts'
 import { readBaseline } from './baseline.ts'
+import { projectRoot } from './project.ts'
 import { shown } from './report.ts'
 
 /** The baseline of the README. */
@@ -18,7 +21,7 @@ interface Headline {
   readonly peer: string
 }
 
-const headlines: readonly Headline[] = [
+export const headlines: readonly Headline[] = [
   ...(
     [
       ['broker/send-8x64', 'messages of 1 KiB a second, 8 connections with 64 in flight', 'rate'],
@@ -61,9 +64,31 @@ const headlines: readonly Headline[] = [
   }
 ]
 
+const BEGIN = '<!-- headline: written by `npm run bench -- --headline` -->\n'
+const END = '<!-- end of headline -->'
+
+/** What stands in the README between the two marks. */
+export function headlineIn(readme: string): string {
+  const from = readme.indexOf(BEGIN)
+  const until = readme.indexOf(END)
+  if (from === -1 || until < from) throw new Error('the README has no place for the headline')
+  return readme.slice(from + BEGIN.length, until)
+}
+
+export function writeHeadline(): string {
+  const file = join(projectRoot(), 'README.md')
+  const readme = readFileSync(file, 'utf8')
+  const table = headlineTable()
+  writeFileSync(
+    file,
+    readme.replace(BEGIN + headlineIn(readme), () => BEGIN + table)
+  )
+  return table
+}
+
 export function headlineTable(): string {
   const baseline = readBaseline(HEADLINE_BASELINE)
-  if (baseline === undefined) throw new Error(`there is no baseline ${HEADLINE_BASELINE}`)
+  if (baseline === undefined) return `No baseline \`${HEADLINE_BASELINE}\` has been kept yet.\n`
   const { machine, versions } = baseline.environment
   const rows = headlines.flatMap(headline => {
     const report = baseline.reports.find(({ benchmark }) => benchmark === headline.benchmark)

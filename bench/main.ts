@@ -6,7 +6,7 @@ import type { Report } from '../src/load/index.ts'
 import { keepBaseline } from './baseline.ts'
 import { benchmarks as all, chosen } from './catalogue.ts'
 import type { Benchmark, BenchOptions } from './harness.ts'
-import { headlineTable } from './headline.ts'
+import { writeHeadline } from './headline.ts'
 import { type Failure, writeRun } from './page/run-files.ts'
 import { Progress } from './progress.ts'
 import { projectRoot } from './project.ts'
@@ -40,7 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return EXIT.ok
   }
   if (headline) {
-    process.stdout.write(headlineTable())
+    process.stdout.write(writeHeadline())
     return EXIT.ok
   }
 

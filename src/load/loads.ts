@@ -4,11 +4,11 @@ import { systemClock } from '../base/index.ts'
 import { createTopics, deleteTopics, maxOffsets, minOffsets, targetsOf } from './broker-calls.ts'
 import { addressOf } from './connection.ts'
 import { delayed, dueBurst, dueRate } from './delayed-loads.ts'
-import { loadFailure } from './failure.ts'
 import { Histogram } from './histogram.ts'
 import { acknowledgedBy, openLanes, sendAtRate, sendFigures, sendLanes, whenSent } from './lanes.ts'
 import { allStored, DEFAULTS, type Load, type LoadSettings, resultOf } from './load.ts'
 import { Meter } from './meter.ts'
+import { orderCheck } from './order-check.ts'
 import { PullLane } from './pull-lane.ts'
 import type { SendShape } from './ready-requests.ts'
 import type { CaseResult } from './report.ts'
@@ -195,13 +195,7 @@ async function endToEnd(load: Load): Promise<CaseResult> {
     sentMs[next & (NUMBER_COUNT - 1)] = nowMs
     return next++
   }
-  const lastOf = new Map<string, number>()
-  const checkOrder = (number: number, { topic, queueId }: SendTarget) => {
-    const key = `${topic} ${queueId}`
-    const last = lastOf.get(key) ?? -1
-    if (number <= last) throw loadFailure(`message ${number} came behind ${last} in queue ${queueId}`)
-    lastOf.set(key, number)
-  }
+  const checkOrder = orderCheck()
   const received = (number: number, nowMs: number, queue: SendTarget) => {
     if (load.ordered) checkOrder(number, queue)
     if (number % TIMED_MESSAGES === 0) meter.record(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
