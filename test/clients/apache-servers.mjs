@@ -20,7 +20,7 @@ export const CLUSTER = 'DefaultCluster'
 const project = fileURLToPath(new URL('apache/', import.meta.url))
 
 /** A cold JVM on a busy machine takes its time. */
-const READY_MS_MAX = 60_000
+const READY_MS_MAX = 180_000
 const LOOK_EVERY_MS = 50
 /** A broker that was asked to stop flushes everything and waits for its threads. */
 const STOP_MS_MAX = 60_000

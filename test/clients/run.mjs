@@ -17,7 +17,7 @@ import { World } from './world.mjs'
 /** Scenarios mostly wait; so many run beside one another. */
 const LANES = 3
 /** Longer than any scenario takes where it goes well. */
-const SCENARIO_MS_MAX = 240_000
+const SCENARIO_MS_MAX = 420_000
 
 const { values: options } = parseArgs({
   options: {

@@ -85,7 +85,7 @@ export class World {
       new Set(clients.flatMap(({ journal }) => consumedIn(journal, topic, by)).map(({ id }) => id)).size
     await until(
       () => distinct() >= count,
-      () => `${distinct()} of ${count} messages of ${topic} are consumed`
+      () => `${distinct()} of ${count} messages of ${topic} are consumed${unsentIn(clients)}`
     )
   }
 
@@ -119,6 +119,12 @@ export class World {
     for (const undo of this.#undo.reverse()) await undo()
     this.#undo = []
   }
+}
+
+/** What was never sent cannot be consumed: where a scenario waits in vain, that is the first thing to know. */
+function unsentIn(clients) {
+  const unsent = clients.flatMap(client => client.events('unsent'))
+  return unsent.length === 0 ? '' : `; ${unsent.length} were not sent, the first for: ${unsent[0].error}`
 }
 
 /** Says what was found where something else was meant to be. */

@@ -16,7 +16,7 @@ const (
 	asyncInFlight = 64
 	batchCount    = 10
 	smallBody     = 64
-	sendTimeout   = 3 * time.Second
+	sendTimeout   = 15 * time.Second // As in the Java client, for a machine that is busy.
 )
 
 // A named queue, else the one that the sharding key selects, else the next.

@@ -17,6 +17,8 @@ final class Commands {
     private static final int NAME_SERVER_POLL_MS = 1000;
     private static final int HEARTBEAT_MS = 1000;
     private static final int PERSIST_MS = 1000;
+    /** Longer than the 3 s of a client's own: a JVM that comes up on a busy machine takes longer for its first call alone. */
+    static final int TIMEOUT_MS = 15_000;
 
     private final Map<String, Command> commands = new LinkedHashMap<>();
     private final Map<String, Runnable> stops = new ConcurrentHashMap<>();
@@ -48,6 +50,7 @@ final class Commands {
         client.setPollNameServerInterval(NAME_SERVER_POLL_MS);
         client.setHeartbeatBrokerInterval(HEARTBEAT_MS);
         client.setPersistConsumerOffsetInterval(PERSIST_MS);
+        client.setMqClientApiTimeout(TIMEOUT_MS);
         stops.put(call.text("as"), stop);
     }
 

@@ -44,7 +44,7 @@ final class Producers {
     private Object start(Arguments call) throws Exception {
         DefaultMQProducer producer = new DefaultMQProducer(call.text("group", "producers"));
         owner.configure(producer, call, producer::shutdown);
-        producer.setSendMsgTimeout(call.number("timeoutMs", 3000));
+        producer.setSendMsgTimeout(call.number("timeoutMs", Commands.TIMEOUT_MS));
         producer.start();
         producers.put(call.text("as"), producer);
         return null;
