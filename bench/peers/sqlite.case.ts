@@ -5,7 +5,6 @@ import {
   bodies,
   type CaseResult,
   type Extent,
-  figuresOf,
   HASHED_COUNT,
   hashOf,
   measured,
@@ -70,9 +69,13 @@ await runCase<SqliteSettings>(async ({ directory, mode, extent, bodyBytes }): Pr
   const first = database.prepare('SELECT body FROM message ORDER BY id LIMIT ?').iterate(HASHED_COUNT)
   const hash = hashOf([...first].map(row => row.body as Uint8Array))
   database.close()
+  const { messages, seconds, cpuUs, latency } = load
   return {
-    ...figuresOf(load),
-    work: { count: load.messages, hash },
+    messages,
+    seconds,
+    cpuUs,
+    ...latency,
+    work: { count: messages, hash },
     settings: { ...settings, synchronous: 'FULL' },
     details: {}
   }

@@ -9,15 +9,13 @@ export interface ReadSettings {
   /** With the messages of `prepare.case.ts` in it; only read. */
   readonly data: string
   readonly as: 'views' | 'decoded'
-  /** Read once, as it lies on the disk, and what is read is not summed up, only counted. */
-  readonly isCold?: boolean
   readonly options?: Partial<StoreOptions>
 }
 
 const QUEUE = { topic: 'bench-0', queueId: 0 }
 const REQUEST = { ...QUEUE, countMax: 1024, bytesMax: 4 * 2 ** 20 }
 
-await runCase<ReadSettings>(async ({ data, as, isCold = false, options = {} }): Promise<CaseResult> => {
+await runCase<ReadSettings>(async ({ data, as, options = {} }): Promise<CaseResult> => {
   const store = await openStore({ directory: data, create: false, ...options })
   const until = store.maxOffset(QUEUE)
 
@@ -41,7 +39,7 @@ await runCase<ReadSettings>(async ({ data, as, isCold = false, options = {} }): 
   }
   const read = as === 'views' ? readViews : readDecoded
 
-  if (!isCold) await read() // Compiles the code and brings the files into memory.
+  await read() // Compiles the code and brings the files into memory.
   const { result, seconds, cpuUs } = await measured(read)
   const { mapper } = store.info()
   await store.close()
@@ -49,7 +47,7 @@ await runCase<ReadSettings>(async ({ data, as, isCold = false, options = {} }): 
     messages: result.count,
     seconds,
     cpuUs,
-    work: isCold ? { count: result.count, hash: 'read' } : result,
+    work: result,
     settings: { as, mapper, countMax: REQUEST.countMax },
     details: {}
   }

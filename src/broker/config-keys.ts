@@ -282,6 +282,7 @@ export const BROKER_KEYS = {
   }),
 
   // Varve's own: Apache RocketMQ has no such keys.
+  varveBroker: onOff(true, 'at start', 'there is a broker; false leaves the name server alone, without a store'),
   varveNameServer: text(
     '',
     'at start',

@@ -41,7 +41,7 @@ export function storeOptionsOf(config: BrokerConfig): Omit<StoreOptions, 'direct
 
 /** Whether a store can be opened with them, in words of the configuration. @throws VarveError CONFIG_INVALID */
 export function checkStoreOptions(config: BrokerConfig): void {
-  checkLogPath(config)
+  checkPaths(config)
   // Where it lies, and which address is written into it, is said when it is opened.
   const { storeHost: _, ...options } = storeOptionsOf(config)
   try {
@@ -55,8 +55,12 @@ export function checkStoreOptions(config: BrokerConfig): void {
   }
 }
 
-/** A log elsewhere would be passed over, and a new one begun. */
-function checkLogPath({ storePathRootDir, storePathCommitLog }: BrokerConfig): void {
+/** A log elsewhere would be passed over, and a new one begun; `~` is the shell's word for a home, and here a name. */
+function checkPaths({ storePathRootDir, storePathCommitLog }: BrokerConfig): void {
+  if (storePathRootDir.split(/[/\\]/).includes('~')) {
+    const reason = '`~` is not resolved here: write the whole path'
+    throw new VarveError('CONFIG_INVALID', { key: 'storePathRootDir', value: storePathRootDir, reason })
+  }
   const expected = resolve(storePathRootDir, 'commitlog')
   if (storePathCommitLog === '' || resolve(storePathCommitLog) === expected) return
   const reason = `the log lies below storePathRootDir, at ${expected}`

@@ -31,8 +31,8 @@ export const DEFAULT_ORIGIN = 'default'
 /** Of what an administrator changed while the broker ran. */
 export const UPDATE_ORIGIN = 'update'
 
-/** Administrators need not say who they are yet: they cannot open the broker to others. */
-const NEVER_UPDATED: ReadonlySet<string> = new Set(['varveInsecure'])
+/** Administrators need not say who they are yet: they can neither open the broker to others nor do away with it. */
+const NEVER_UPDATED: ReadonlySet<string> = new Set(['varveInsecure', 'varveBroker'])
 
 export interface ConfigExplanation {
   readonly name: string

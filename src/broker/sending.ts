@@ -24,7 +24,7 @@ import { SendChecks } from './send-checks.ts'
 import { type SendDraft, Sent } from './send-draft.ts'
 import { Durability, type DurableAnswer } from './send-durability.ts'
 import { type SendAnswer, SendQueue } from './send-queue.ts'
-import { newOutgoingMessage, type OutgoingMessage, type SendTransform } from './send-transform.ts'
+import type { OutgoingMessage, SendTransform } from './send-transform.ts'
 import { UniqueKeys } from './send-unique-key.ts'
 import type { TopicConfig } from './topic-config.ts'
 import type { TopicTable } from './topics.ts'
@@ -49,6 +49,7 @@ export interface SendingWorld {
 /** The bits that only the broker sets. */
 const OWN_BITS = SYS_FLAG.BORN_HOST_V6 | SYS_FLAG.STORE_HOST_V6 | SYS_FLAG.NEED_UNWRAP | SYS_FLAG.INNER_BATCH
 const BATCH_TOPIC_LENGTH_MAX = 127
+const NO_BYTES = new Uint8Array(0)
 
 export class Sending {
   readonly #config: BrokerConfig
@@ -63,7 +64,7 @@ export class Sending {
   readonly #uniqueKeys: UniqueKeys
   readonly #batch = new BatchMessages()
   readonly #sent: Sent
-  /** One object for all messages. */
+  /** One object for all messages, of the fields of a `MessageInput`. */
   readonly #message: OutgoingMessage
   readonly #own = { region: '', isTraced: true, cluster: '' }
 
@@ -79,7 +80,17 @@ export class Sending {
     this.#onSent = world.onSent
     this.#uniqueKeys = new UniqueKeys(clock, storeHost)
     this.#sent = new Sent(storeHost)
-    this.#message = newOutgoingMessage(storeHost)
+    this.#message = {
+      topic: '',
+      queueId: 0,
+      body: NO_BYTES,
+      properties: NO_BYTES,
+      flag: 0,
+      sysFlag: 0,
+      bornAtMs: 0,
+      bornHost: storeHost,
+      reconsumeTimes: 0
+    }
   }
 
   /**

@@ -18,7 +18,7 @@ A broker takes the keys of Apache RocketMQ's \`broker.conf\` under their own nam
 | flag | sets |
 |---|---|
 | \`--store DIR\` | \`storePathRootDir\` |
-| \`--listen HOST:PORT\` | \`bindAddress\`, \`listenPort\` |
+| \`--listen HOST:PORT\\|off\` | \`bindAddress\`, \`listenPort\`; \`varveBroker\` |
 | \`--nameserver HOST:PORT\\|off\` | \`varveNameServer\` |
 | \`--http HOST:PORT\\|off\` | \`varveHttp\` |
 | \`--flush sync\\|async\` | \`flushDiskType\` |

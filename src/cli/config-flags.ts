@@ -28,7 +28,10 @@ export function withConfigFlags(command: Command): Command {
   return command
     .option('-c, --config <file>', 'a broker.conf of RocketMQ')
     .option('--store <directory>', `where the store is (default: ${STORE_DEFAULT})`)
-    .option('--listen <host:port>', 'where clients connect; port 0 for any (default: 127.0.0.1:10911)')
+    .option(
+      '--listen <host:port>',
+      'where clients connect; port 0 for any; off for no broker (default: 127.0.0.1:10911)'
+    )
     .option('--nameserver <host:port>', 'where the name server listens, or off (default: 127.0.0.1:9876)')
     .option('--http <host:port>', 'where health and metrics are, or off (default: 127.0.0.1:5557)')
     .addOption(new Option('--flush <mode>', 'what an acknowledgement means').choices(['sync', 'async']))

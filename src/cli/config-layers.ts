@@ -105,8 +105,10 @@ export function variableOf(key: string): string {
 function flagProperties(flags: ConfigFlags): Record<string, string> {
   const { store, listen, nameserver, http, flush, advertise, insecure, set = [] } = flags
   return {
+    // Of a file that names the log of another store.
+    ...(store !== undefined && { storePathCommitLog: '' }),
     ...Object.fromEntries(set.map(pairOf)),
-    ...(store !== undefined && { storePathRootDir: resolve(store), storePathCommitLog: '' }),
+    ...(store !== undefined && { storePathRootDir: resolve(store) }),
     ...(listen !== undefined && listenProperties(listen)),
     ...(nameserver !== undefined && { varveNameServer: nameserver }),
     ...(http !== undefined && { varveHttp: http }),
@@ -117,6 +119,7 @@ function flagProperties(flags: ConfigFlags): Record<string, string> {
 }
 
 function listenProperties(text: string): Record<string, string> {
+  if (text.toLowerCase() === 'off') return { varveBroker: 'false' }
   const { host, port } = parseEndpoint('--listen', text, LISTEN_PORT)
   return { bindAddress: host, listenPort: String(port) }
 }

@@ -13,14 +13,14 @@ import { startBroker, warmEngine } from '../embedded.ts'
 import type { RunningServer } from '../server/index.ts'
 import { type ConfigFlags, MACHINE_ORIGIN, withConfigFlags } from './config-flags.ts'
 import { LogStream } from './log-stream.ts'
-import { type CliWorld, EXIT, facts, ProgressLine, printJson, printLines } from './terminal.ts'
+import { recoveryNews } from './recovery-news.ts'
+import { aborted, startedUnlessStopped } from './stopping.ts'
+import { type CliWorld, EXIT, facts, printJson, printLines } from './terminal.ts'
 import { packageVersion } from './version.ts'
-import { bytesInWords, durationInWords } from './words.ts'
+import { durationInWords } from './words.ts'
 
 /** Stopping cleanly takes at most so long. */
 const STOP_MS_MAX = 10 * secondMs
-/** How often a log that nobody watches is told of a recovery that goes on. */
-const RECOVERY_NEWS_MS = 5 * secondMs
 const EXPOSED_NEWS_MS = 3600 * secondMs
 const REPEATS = { countMax: 10, intervalMs: 10 * secondMs }
 const STDERR = 2
@@ -42,10 +42,19 @@ async function start(world: CliWorld, options: StartOptions): Promise<void> {
     lineOf(world)({ ...missing, atMs: world.clock.nowMs(), fields: { count } })
   )
   process.once('exit', () => stream.flushNow())
-  const server = await startWith(world, options, engine, stream)
+  const server = await startedUnlessStopped(startWith(world, options, engine, stream), world.interrupted)
+  if (server === undefined) {
+    void world.stderr.write('varve: stopped while it was starting; nothing is lost, the next start begins anew\n')
+    process.exit(EXIT.ok)
+  }
   await aborted(world.interrupted)
   await stopInTime(world, server)
   await stream.flushed()
+}
+
+/** A broker or a name server. */
+interface Running {
+  close(): Promise<void>
 }
 
 const missing = { level: 'warn', event: 'log lines left out, because nobody read them' } as const
@@ -55,7 +64,7 @@ async function startWith(
   options: StartOptions,
   engine: ReturnType<typeof warmEngine>,
   stream: LogStream
-): Promise<RunningServer> {
+): Promise<Running> {
   try {
     const { readConfig } = await import('./config-layers.ts')
     const { configuration, strangeVariables } = readConfig(options)
@@ -71,11 +80,20 @@ async function startWith(
     const withoutEffect = configuration.idleKeys().join(' ')
     if (withoutEffect !== '') log.info('settings without effect here', { keys: withoutEffect })
     const version = { name: 'varve', version: packageVersion(), node: process.version, mapper: engine.files.mapper }
+    if (!values.varveBroker) {
+      await engine.threads.kill()
+      const { startNameServerAlone } = await import('./start-name-server.ts')
+      const wanted = { configuration, files: engine.files, version, clock: world.clock, log }
+      const how = { json: options.json === true, settings: settingsInWords }
+      const alone = await startNameServerAlone(world, wanted, how)
+      tellExposed(alone.exposed, log)
+      return alone
+    }
     const recovery = recoveryNews(world, log)
     const server = await startBroker({ config: configuration, log, version, engine, onProgress: recovery.show })
     recovery.end()
     await announce(world, options, server, configuration)
-    tellExposed(server, log)
+    tellExposed(server.endpoints.exposed, log)
     return server
   } catch (error) {
     await engine.threads.kill()
@@ -84,25 +102,6 @@ async function startWith(
 }
 
 const lineOf = ({ stderr }: CliWorld) => (stderr.isTerminal ? readableLine : jsonLine)
-
-function recoveryNews(world: CliWorld, log: Log): { show(done: Recovering): void; end(): void } {
-  const line = new ProgressLine(world)
-  let toldMs = world.clock.monotonicMs()
-  return {
-    show({ doneBytes, totalBytes }) {
-      line.show(`recovering  ${bytesInWords(doneBytes)} of ${bytesInWords(totalBytes)}`)
-      if (world.stderr.isTerminal || world.clock.monotonicMs() < toldMs + RECOVERY_NEWS_MS) return
-      toldMs = world.clock.monotonicMs()
-      log.info('recovering', { doneBytes, totalBytes })
-    },
-    end: () => line.end()
-  }
-}
-
-interface Recovering {
-  readonly doneBytes: number
-  readonly totalBytes: number
-}
 
 async function announce(
   world: CliWorld,
@@ -140,7 +139,9 @@ function flushInWords({ values: { flushDiskType, flushIntervalCommitLog } }: Con
 
 /** Those that are no defaults, and where they come from. */
 function settingsInWords(configuration: Configuration): string {
-  const set = configuration.explainAll().filter(({ origin }) => origin !== 'default' && origin !== MACHINE_ORIGIN)
+  const set = configuration
+    .explainAll()
+    .filter(({ origin, value, default: otherwise }) => origin !== MACHINE_ORIGIN && value !== otherwise)
   const origins = [...new Set(set.map(({ origin }) => origin))]
   const pairsOf = (wanted: string): string =>
     set.flatMap(({ name, value, origin }) => (origin === wanted ? [`${name}=${value}`] : [])).join(' ')
@@ -159,7 +160,7 @@ function lineToTry({ addresses: { nameServer, http } }: RunningServer): string {
 }
 
 /** Who listens on more than loopback is told again and again. */
-function tellExposed({ endpoints: { exposed } }: RunningServer, log: Log): void {
+function tellExposed(exposed: readonly string[], log: Log): void {
   if (exposed.length === 0) return
   const tell = (): void =>
     log.warn('anybody who reaches these addresses may do everything: there is no authentication yet', {
@@ -170,16 +171,11 @@ function tellExposed({ endpoints: { exposed } }: RunningServer, log: Log): void 
 }
 
 /** @throws what went wrong while stopping */
-async function stopInTime(world: CliWorld, server: RunningServer): Promise<void> {
+async function stopInTime(world: CliWorld, server: Running): Promise<void> {
   const late = setTimeout(() => {
     void world.stderr.write(`varve: not stopped within ${durationInWords(STOP_MS_MAX)}; ending as a crash would\n`)
     process.exit(EXIT.failure)
   }, STOP_MS_MAX)
   await server.close()
   clearTimeout(late)
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -5,7 +5,8 @@
  * Everything is read where it is counted anyway, at the moment somebody asks. Samples of topics and groups are taken one
  * by one, so that a scrape of many never holds the thread for long.
  *
- * Not here: time per request (remoting/dispatch.ts), the process (process-metrics.ts).
+ * Not here: time per request (remoting/dispatch.ts), how far groups are behind (lag-metrics.ts), the process
+ * (process-metrics.ts).
  */
 import type { Broker } from '../broker/index.ts'
 import { CONSUME_PASSIVELY, deadLetterTopicOf, isDeadLetterTopic, isRetryTopic } from '../broker/index.ts'
@@ -70,7 +71,7 @@ function registerTables(registry: Registry, { broker }: MetricSources): void {
 }
 
 function registerClients(registry: Registry, { broker }: MetricSources): void {
-  const { store, clients, groups, offsets, topics } = broker
+  const { store, clients, groups, topics } = broker
 
   function* producers(): Iterable<Sample> {
     const counts = new Map<string, { labels: Sample['labels']; clients: Set<string> }>()
@@ -104,24 +105,6 @@ function registerClients(registry: Registry, { broker }: MetricSources): void {
     }
   }
 
-  /** Of groups that are online, as RocketMQ has it: what a group that is gone has not read is told by tools. */
-  function* lag(): Iterable<Sample> {
-    for (const group of clients.consumerGroups()) {
-      for (const { topic } of group.subscriptions()) {
-        let behind = 0
-        for (const [queueId, offset] of offsets.ofTopic(topic, group.name))
-          behind += Math.max(0, store.maxOffset({ topic, queueId }) - offset)
-        const labels = {
-          consumer_group: group.name,
-          topic,
-          is_retry: String(isRetryTopic(topic)),
-          is_system: String(topics.isSystem(topic))
-        }
-        yield { labels, value: behind }
-      }
-    }
-  }
-
   function* deadLetters(): Iterable<Sample> {
     for (const { name } of groups.all()) {
       const topic = deadLetterTopicOf(name)
@@ -133,14 +116,6 @@ function registerClients(registry: Registry, { broker }: MetricSources): void {
 
   registry.sampled({ name: 'rocketmq_producer_connections', help: 'Clients that produce.' }, 'gauge', producers)
   registry.sampled({ name: 'rocketmq_consumer_connections', help: 'Members of groups.' }, 'gauge', consumers)
-  registry.sampled(
-    {
-      name: 'rocketmq_consumer_lag_messages',
-      help: 'Messages that groups which are online have not yet acknowledged.'
-    },
-    'gauge',
-    lag
-  )
   registry.sampled(
     { name: 'rocketmq_send_to_dlq_messages_total', help: 'Messages that a group gave up.' },
     'counter',

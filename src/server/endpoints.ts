@@ -44,7 +44,8 @@ export function endpointsOf(config: BrokerConfig): Endpoints {
       ? { host: broker.host, port: NAME_SERVER_PORT }
       : optionalEndpoint('varveNameServer', config.varveNameServer, NAME_SERVER_PORT)
   const http = optionalEndpoint('varveHttp', config.varveHttp, HTTP_PORT)
-  const exposed = [broker, nameServer, http].filter(endpoint => endpoint !== undefined && !isLoopback(endpoint.host))
+  const listening = [config.varveBroker ? broker : undefined, nameServer, http]
+  const exposed = listening.filter(endpoint => endpoint !== undefined && !isLoopback(endpoint.host))
   const exposedTexts = exposed.map(endpoint => endpointText(endpoint as Endpoint)) // The filter keeps those that are.
   if (exposedTexts.length > 0 && !config.varveInsecure)
     throw new VarveError('ADDRESS_INSECURE', { addresses: exposedTexts.join(', ') })
@@ -82,10 +83,18 @@ function optionalEndpoint(key: string, text: string, portOtherwise: number): End
 }
 
 function advertisedOf({ brokerIP1, varveAdvertisedPort }: BrokerConfig): Endpoints['advertised'] {
+  if (brokerIP1 !== '' && !isHost(brokerIP1))
+    throw new VarveError('CONFIG_INVALID', {
+      key: 'brokerIP1',
+      value: brokerIP1,
+      reason: 'neither an address nor a name'
+    })
   if (brokerIP1 !== '') return { host: brokerIP1, port: varveAdvertisedPort === 0 ? undefined : varveAdvertisedPort }
   if (varveAdvertisedPort === 0) return undefined
   throw new VarveError('CONFIG_INVALID', { key: 'varveAdvertisedPort', reason: 'it needs brokerIP1' })
 }
+
+const isHost = (text: string): boolean => isIP(text) !== 0 || /^[\w-]+(\.[\w-]+)*\.?$/.test(text)
 
 /** Which no other machine reaches. */
 export const isLoopback = (host: string): boolean =>

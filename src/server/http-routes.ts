@@ -10,6 +10,8 @@ import type { HttpAnswer, HttpRoutes } from './http.ts'
 export interface RouteSources {
   readonly health: ServerHealth
   readonly registry: Registry
+  /** Brings up to date what the metrics cannot read where they stand. */
+  readonly look: () => Promise<void>
   /** Of every sample. Asked for each time: the name of a broker may stand in a file that is read later. */
   readonly labels: () => Labels
   readonly version: VersionFacts
@@ -18,16 +20,15 @@ export interface RouteSources {
 /** What runs here, for bug reports. */
 export type VersionFacts = Readonly<Record<string, string>>
 
-export function httpRoutes({ health, registry, labels, version }: RouteSources): HttpRoutes {
+export function httpRoutes({ health, registry, look, labels, version }: RouteSources): HttpRoutes {
   return {
     '/healthz': () => alive(health),
     '/readyz': () => ready(health),
     '/version': () => json(200, version),
-    '/metrics': () => ({
-      status: 200,
-      contentType: EXPOSITION_CONTENT_TYPE,
-      body: expositionPieces(registry, labels())
-    })
+    '/metrics': async () => {
+      await look()
+      return { status: 200, contentType: EXPOSITION_CONTENT_TYPE, body: expositionPieces(registry, labels()) }
+    }
   }
 }
 

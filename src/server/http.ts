@@ -20,7 +20,7 @@ export interface HttpAnswer {
 }
 
 /** By path. Called once for each request. */
-export type HttpRoutes = Readonly<Record<string, () => HttpAnswer>>
+export type HttpRoutes = Readonly<Record<string, () => HttpAnswer | Promise<HttpAnswer>>>
 
 export interface HttpLimits {
   readonly connectionsMax: number
@@ -77,7 +77,7 @@ export async function listenHttp({ host, port, routes, limits, log }: ListenHttp
 }
 
 async function answer(routes: HttpRoutes, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { status, contentType, body, allow } = find(routes, request)
+  const { status, contentType, body, allow } = await find(routes, request)
   // Whatever body a request has is not read: the connection ends with the answer.
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
     response.setHeader('connection', 'close')
@@ -88,12 +88,15 @@ async function answer(routes: HttpRoutes, request: IncomingMessage, response: Se
   else await sendPieces(response, body)
 }
 
-function find(routes: HttpRoutes, { method, url = '/' }: IncomingMessage): HttpAnswer & { allow?: string } {
+async function find(
+  routes: HttpRoutes,
+  { method, url = '/' }: IncomingMessage
+): Promise<HttpAnswer & { allow?: string }> {
   const path = url.split('?', 1)[0]!
   const route = Object.hasOwn(routes, path) ? routes[path] : undefined
   if (route === undefined) return plain(404, `There are ${Object.keys(routes).join(', ')}.\n`)
   if (method !== 'GET' && method !== 'HEAD') return { ...plain(405, 'Only GET and HEAD.\n'), allow: 'GET, HEAD' }
-  return route()
+  return await route()
 }
 
 const plain = (status: number, body: string): HttpAnswer => ({

@@ -1,13 +1,18 @@
-/** The name server's settings (`config/kvConfig.json`), kept beside the tables of the broker that shares its process. */
+/** The name server's settings (`config/kvConfig.json`), beside the tables of a broker that shares its process. */
 import { join } from 'node:path'
-import { readConfigFile } from '../broker/index.ts'
+import { type Files, readConfigFile, type SaveFile } from '../broker/index.ts'
 import type { KvStorage } from '../nameserver/index.ts'
-import type { StoreHere } from './server.ts'
 
-export function kvFile({ store, directory, files }: StoreHere): KvStorage {
+export interface KvPlace {
+  readonly directory: string
+  readonly files: Files
+  readonly save: SaveFile
+}
+
+export function kvFile({ directory, files, save }: KvPlace): KvStorage {
   const path = join(directory, 'config', 'kvConfig.json')
   return {
     load: () => readConfigFile(files, path)?.json,
-    save: content => store.replaceFile(path, content)
+    save: content => save(path, content)
   }
 }

@@ -12,11 +12,11 @@
  *
  * Not here: the command line and signals (cli), how a store is opened (embedded.ts, which hands it in).
  */
-import { type Clock, freshSeed, type Log, secondMs, seededRandom } from '../base/index.ts'
+import { type Clock, freshSeed, type Log, secondMs, seededRandom, VarveError } from '../base/index.ts'
 import { Broker, type Configuration, checkStoreOptions, type Files, type Store } from '../broker/index.ts'
 import { Registry } from '../metrics/index.ts'
 import type { HostAddress } from '../model/index.ts'
-import { NameServer } from '../nameserver/index.ts'
+import { type KvStorage, NameServer } from '../nameserver/index.ts'
 import { type ListenOptions, listenRemoting, type RemotingListener } from '../protocol/index.ts'
 import { registerBrokerMetrics } from './broker-metrics.ts'
 import { type Endpoint, type Endpoints, endpointsOf, endpointText, isLoopback, storeHostOf } from './endpoints.ts'
@@ -24,6 +24,7 @@ import { type Recovering, ServerHealth } from './health.ts'
 import { type HttpListener, listenHttp } from './http.ts'
 import { httpRoutes, type VersionFacts } from './http-routes.ts'
 import { kvFile } from './kv-file.ts'
+import { ConsumerLag } from './lag-metrics.ts'
 import { type BrokerListeners, type ClientPorts, checkFree, portsForClients } from './listeners.ts'
 import { registerProcessMetrics } from './process-metrics.ts'
 import { parseNameServers, Registration } from './registration.ts'
@@ -94,6 +95,7 @@ class Server implements RunningServer {
   #storeHere: StoreHere | undefined
   #ports: ClientPorts | undefined
   #broker: Broker | undefined
+  #lag: ConsumerLag | undefined
   #endpoint: BrokerEndpoint | undefined
   #nameServer: NameServer | undefined
   #nameServerListener: RemotingListener | undefined
@@ -105,6 +107,7 @@ class Server implements RunningServer {
   constructor(options: ServerOptions) {
     const { configuration } = options
     configuration.demand(values => {
+      if (!values.varveBroker) throw new VarveError('CONFIG_INVALID', { key: 'varveBroker', reason: 'this starts one' })
       endpointsOf(values)
       checkStoreOptions(values)
     })
@@ -139,6 +142,8 @@ class Server implements RunningServer {
     this.health.enter('serving')
     this.#options.log.info('ready', { ...this.addresses, directory: this.storeHere.directory })
     this.#hintAtAdvertised()
+    if (this.#options.configuration.values.brokerRole === 'SLAVE')
+      this.#options.log.warn('a slave takes nothing over from its master yet: it has what its store had')
   }
 
   /** As with a `broker.conf` of Apache's broker, which listens everywhere unless told otherwise. */
@@ -184,12 +189,19 @@ class Server implements RunningServer {
     const endpoint = new BrokerEndpoint({ broker, clock, log, metrics: this.registry })
     this.#endpoint = endpoint
     registerBrokerMetrics(this.registry, { broker, listeners: () => this.#listeners })
+    this.#lag = new ConsumerLag(broker, clock)
+    this.#lag.register(this.registry)
     const { onRequest, onConnected } = endpoint
     this.#listeners = await ports.listen({ ...this.#listening(), onRequest, onConnected })
     const { nameServer } = this.endpoints
-    if (nameServer !== undefined) this.#nameServer = new NameServer({ clock, log, kvStorage: kvFile(this.storeHere) })
+    if (nameServer !== undefined) this.#nameServer = new NameServer({ clock, log, kvStorage: this.#kvStorage() })
     this.#register(broker, this.#listeners.main.address.port)
     if (nameServer !== undefined) await this.#listenForRoutes(nameServer, this.#nameServer!)
+  }
+
+  #kvStorage(): KvStorage {
+    const { store, directory, files } = this.storeHere
+    return kvFile({ directory, files, save: (path, content) => store.replaceFile(path, content) })
   }
 
   async #listenForRoutes(endpoint: Endpoint, nameServer: NameServer): Promise<void> {
@@ -211,7 +223,13 @@ class Server implements RunningServer {
     const { configuration, version, log } = this.#options
     const { brokerClusterName, brokerName } = configuration.values
     const labels = { cluster: brokerClusterName, node_type: 'broker', node_id: brokerName }
-    const routes = httpRoutes({ health: this.health, registry: this.registry, labels: () => labels, version })
+    const routes = httpRoutes({
+      health: this.health,
+      registry: this.registry,
+      look: async () => this.#lag?.look(),
+      labels: () => labels,
+      version
+    })
     const listener = await listenHttp({ ...endpoint, routes, log })
     // Said now, because recovery may take long and this is where it shows.
     const { address, port } = listener.address
@@ -247,8 +265,10 @@ class Server implements RunningServer {
   async #close(): Promise<void> {
     const { clock, log } = this.#options
     const startedMs = clock.monotonicMs()
+    // Whoever cannot start says why, and has nothing to say of stopping.
+    const hasServed = this.health.phase === 'serving'
     this.health.enter('draining')
-    log.info('stopping')
+    if (hasServed) log.info('stopping')
     const failures: unknown[] = []
     const step = async (work: Promise<unknown> | undefined): Promise<void> => {
       await work?.catch((error: unknown) => failures.push(error))
@@ -265,7 +285,7 @@ class Server implements RunningServer {
     await step(this.#storeHere?.store.close())
     this.#stopMetrics()
     await step(this.#http?.close({ drainMs: HTTP_DRAIN_MS }))
-    log.info('stopped', { tookMs: Math.round(clock.monotonicMs() - startedMs) })
+    if (hasServed) log.info('stopped', { tookMs: Math.round(clock.monotonicMs() - startedMs) })
     if (failures.length > 0) throw failures[0]
   }
 

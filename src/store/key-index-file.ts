@@ -127,13 +127,8 @@ export class KeyIndexFile {
     this.#file = files.open(path, 'write')
     this.#syncedUntil = this.#firstItemAt
     this.#recordFrom = header.nextItem
-    try {
-      this.#takeBackUncounted()
-      this.#recordFrom = this.#firstItemOfLastRecord()
-    } catch (error) {
-      this.#file.close()
-      throw error
-    }
+    this.#takeBackUncounted()
+    this.#recordFrom = this.#firstItemOfLastRecord()
   }
 
   get header(): Readonly<IndexFileHeader> {

@@ -7,6 +7,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -17,6 +18,7 @@ import {
   statSync,
   unlinkSync
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { errnoOf, systemError, VarveError } from '../base/index.ts'
 import { takeLock } from './file-lock.ts'
 import type { DiskSpace, FileFacts, FileLock, Files, MapperKind, Mapping, OpenFile } from './files.ts'
@@ -51,7 +53,7 @@ class RealFiles implements Files {
   }
 
   find(path: string): FileFacts | undefined {
-    const facts = attempt('stat', path, () => ifThere(() => statSync(path)))
+    const facts = attempt('stat', path, () => ifThere(() => statSync(path), ['ENOENT', 'ENOTDIR']))
     if (facts === undefined) return undefined
     return {
       isDirectory: facts.isDirectory(),
@@ -63,7 +65,7 @@ class RealFiles implements Files {
   }
 
   makeDirectory(path: string): void {
-    attempt('mkdir', path, () => mkdirSync(path, { recursive: true }))
+    attempt('mkdir', path, () => makeWithParents(path))
   }
 
   open(path: string, mode: OpenMode): OpenFile {
@@ -83,29 +85,25 @@ class RealFiles implements Files {
   }
 
   syncDirectory(path: string): void {
-    withFile(path, file => {
-      try {
-        fsyncSync(file)
-      } catch (error) {
-        const details = { operation: 'fsync', path, errno: errnoOf(error) }
-        throw new VarveError('STORE_SYNC_FAILED', details, { cause: error })
-      }
-    })
+    try {
+      withFile(path, fsyncSync)
+    } catch (error) {
+      const details = { operation: 'fsync', path, errno: errnoOf(error) }
+      throw new VarveError('STORE_SYNC_FAILED', details, { cause: error })
+    }
   }
 
   syncFileSystem(path: string): boolean {
     const { native } = this.#mapper
     if (native === undefined) return false
-    return withFile(path, file => {
-      try {
-        native.syncFileSystem(file)
-        return true
-      } catch (error) {
-        const errno = errnoOf(error)
-        if (isUnsupported(errno)) return false
-        throw new VarveError('STORE_SYNC_FAILED', { operation: 'syncfs', path, errno }, { cause: error })
-      }
-    })
+    try {
+      withFile(path, file => native.syncFileSystem(file))
+      return true
+    } catch (error) {
+      const errno = errnoOf(error)
+      if (isUnsupported(errno)) return false
+      throw new VarveError('STORE_SYNC_FAILED', { operation: 'syncfs', path, errno }, { cause: error })
+    }
   }
 
   space(path: string): DiskSpace {
@@ -218,20 +216,31 @@ function attempt<Result>(operation: string, path: string, call: () => Result): R
 }
 
 /** Undefined where there is nothing of that name. */
-function ifThere<Result>(call: () => Result): Result | undefined {
+function ifThere<Result>(call: () => Result, absent: readonly string[] = ['ENOENT']): Result | undefined {
   try {
     return call()
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
+    if (absent.includes(errnoOf(error))) return undefined
     throw error
   }
 }
 
-/** What cannot be opened has not failed to be synced: there may be too many open files for the moment. */
-function withFile<Result>(path: string, use: (file: number) => Result): Result {
-  const file = attempt('open', path, () => openSync(path, 'r'))
+/** Node's own `recursive` never ends where a directory that exists says that it does not, as /proc does. */
+function makeWithParents(path: string): void {
   try {
-    return use(file)
+    mkdirSync(path)
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' && statSync(path).isDirectory()) return
+    if (errnoOf(error) !== 'ENOENT' || existsSync(dirname(path))) throw error
+    makeWithParents(dirname(path))
+    mkdirSync(path)
+  }
+}
+
+function withFile(path: string, use: (file: number) => void): void {
+  const file = openSync(path, 'r')
+  try {
+    use(file)
   } finally {
     closeSync(file)
   }

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { field, REQUEST, RESPONSE } from '../../src/protocol/index.ts'
 import { ask, connectTo, send } from '../support/remoting-client.ts'
 import { freshDirectory } from '../support/store-fixtures.ts'
-import { jsonOf, type RunningVarve, startVarve, varve } from './varve.ts'
+import { jsonOf, MAIN, type RunningVarve, startVarve, varve } from './varve.ts'
 
 const ANY = '127.0.0.1:0'
 /** Small files, because a store of the usual size would take gibibytes of a test machine. */
@@ -26,6 +26,8 @@ afterEach(async () => {
   }
   for (const server of servers.splice(0)) server.close()
 })
+
+const nextTurn = () => new Promise(resolve => setImmediate(resolve))
 
 const argsFor = (directory: string, ...more: string[]): string[] => [
   'start',
@@ -131,6 +133,32 @@ describe('varve start', () => {
     expect(await offsetOf(address as string, 'orders')).toBe(10)
   })
 
+  test('loses at most the offsets of the last interval when it is killed', async () => {
+    const directory = join(freshDirectory(), 'data')
+    const broker = start(directory, '--set', 'flushConsumerOffsetInterval=100')
+    const connection = await connectTo((await broker.first).broker as string)
+    for (let i = 0; i < 3; i++) await send(connection, 'orders', `m${i}`)
+    const group = { body: Buffer.from('{"groupName":"g"}'), timeoutMs: 10_000 }
+    await connection.call(REQUEST.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, {}, group)
+    const queue = { consumerGroup: 'g', topic: 'orders', queueId: 0 }
+    const saved = () => {
+      const path = join(directory, 'config/consumerOffset.json')
+      return existsSync(path) ? readFileSync(path, 'utf8').replaceAll(/\s/g, '') : ''
+    }
+    const commit = async (commitOffset: number) =>
+      expect((await ask(connection, REQUEST.UPDATE_CONSUMER_OFFSET, { ...queue, commitOffset })).code).toBe(0)
+    await commit(2)
+    while (!saved().includes('"orders@g":{"0":2}') && !saved().includes('"orders@g":{0:2}')) await nextTurn()
+    await commit(3)
+
+    await stop(broker, 'SIGKILL')
+
+    const again = await connectTo((await start(directory).first).broker as string)
+    const answer = await ask(again, REQUEST.QUERY_CONSUMER_OFFSET, queue)
+    again.close('done')
+    expect([2, 3]).toContain(answer.long(field('offset')))
+  })
+
   test('ends at once when it is told a second time, whoever it still waits for', async () => {
     const broker = start(join(freshDirectory(), 'data'))
     const [host = '', port = ''] = ((await broker.first).broker as string).split(':')
@@ -183,6 +211,61 @@ describe('varve start', () => {
   })
 })
 
+describe('varve start --listen off', () => {
+  const alone = (directory: string, ...more: string[]) => {
+    const ports = ['--nameserver', ANY, '--http', ANY]
+    const server = startVarve(['start', '--json', '--listen', 'off', '--store', directory, ...ports, ...more])
+    running.push(server)
+    return server
+  }
+
+  test('is a name server alone, with which brokers register, and which keeps what tools put there', async () => {
+    const directory = join(freshDirectory(), 'names')
+    const names = alone(directory)
+    const { nameServer, http, broker: none } = (await names.first) as Record<string, string>
+    expect(none).toBeUndefined()
+    expect((await fetch(`http://${http}/readyz`)).status).toBe(200)
+    const broker = start(join(freshDirectory(), 'data'), '--nameserver', 'off', '--set', `namesrvAddr=${nameServer}`)
+    const { broker: main } = (await broker.first) as Record<string, string>
+    const sender = await connectTo(main as string)
+    await send(sender, 'orders', 'book')
+    sender.close('done')
+
+    const routes = await connectTo(nameServer as string)
+    const route = async () => await ask(routes, REQUEST.GET_ROUTEINFO_BY_TOPIC, { topic: 'orders' })
+    while ((await route()).code !== RESPONSE.SUCCESS) await nextTurn()
+    expect(Buffer.from((await route()).body).toString()).toContain(`"${main}"`)
+    const metrics = await (await fetch(`http://${http}/metrics`)).text()
+    expect(metrics).toMatch(/^varve_name_server_brokers\{.*node_type="nameserver".*\} 1$/m)
+    await ask(routes, REQUEST.PUT_KV_CONFIG, { namespace: 'n', key: 'k', value: 'v' })
+    routes.close('done')
+    expect(await stop(names)).toMatchObject({ status: 0 })
+
+    expect(existsSync(join(directory, 'commitlog'))).toBe(false)
+    const again = await connectTo((await alone(directory).first).nameServer as string)
+    const kept = await ask(again, REQUEST.GET_KV_CONFIG, { namespace: 'n', key: 'k' })
+    again.close('done')
+    expect(kept.text(field('value'))).toBe('v')
+  })
+
+  test('does not share its directory', async () => {
+    const directory = join(freshDirectory(), 'names')
+    const first = alone(directory)
+    await first.first
+    for (const other of [argsFor(directory), argsFor(directory, '--listen', 'off')]) {
+      const { status, stderr } = await varve(...other)
+      expect(status).toBe(1)
+      expect(stderr).toMatch(new RegExp(`STORE_LOCKED: .*"holderPid":${first.pid}`))
+    }
+  })
+
+  test('is refused where nothing would be left', async () => {
+    const { status, stderr } = await varve(...argsFor(freshDirectory(), '--listen', 'off', '--nameserver', 'off'))
+    expect(status).toBe(1)
+    expect(stderr).toContain('without a broker it cannot be off')
+  })
+})
+
 describe('varve start is refused', () => {
   test.each([
     { what: 'the port of the broker', flag: '--listen', distance: 0 },
@@ -231,10 +314,20 @@ describe('varve start is refused', () => {
     },
     { what: 'a value that its key cannot have', args: ['--set', 'brokerPermission=9'], says: 'an integer from 0 to 7' },
     { what: 'a file that is not there', args: ['-c', 'missing.conf'], says: 'CONFIG_UNREADABLE' },
-    { what: 'an address that is none', args: ['--http', 'localhost:http'], says: 'CONFIG_INVALID' }
+    { what: 'an address that is none', args: ['--http', 'localhost:http'], says: 'CONFIG_INVALID' },
+    { what: 'a store that is a file', args: ['--store', MAIN], says: 'it is a file' },
+    {
+      what: 'a log that is elsewhere',
+      args: ['--set', 'storePathCommitLog=/elsewhere'],
+      says: 'below storePathRootDir'
+    },
+    { what: 'a store in a home that nobody resolves', args: ['--store', '~/data'], says: 'write the whole path' },
+    { what: 'a host that is none', args: ['--advertise', 'my host'], says: '"key":"brokerIP1"' },
+    { what: 'levels that are none', args: ['--set', 'messageDelayLevel=1s soon'], says: '"key":"messageDelayLevel"' }
   ])('for $what, with the reason', async ({ args, says }) => {
     const { status, stdout, stderr } = await varve(...argsFor(join(freshDirectory(), 'data'), ...args))
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
     expect(stderr).toContain(says)
+    expect(stderr).not.toContain('stopping')
   })
 })

@@ -71,7 +71,8 @@ describe('the endpoints of a server', () => {
     { config: { varveHttp: 'a b:80' } },
     { config: { varveNameServer: '127.0.0.1:70000' } },
     { config: { namesrvAddr: '10.0.0.1:0' } },
-    { config: { varveAdvertisedPort: 30_911 } }
+    { config: { varveAdvertisedPort: 30_911 } },
+    { config: { brokerIP1: 'my host' } }
   ])('are refused where they are none: $config', ({ config }) => {
     expect(() => endpointsOf(brokerConfig(config))).toThrow('CONFIG_INVALID')
   })

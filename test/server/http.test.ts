@@ -52,7 +52,13 @@ function talk(port: number, bytes: string): Promise<string> {
 }
 
 const routesOf = (health = new ServerHealth(), registry = new Registry()): HttpRoutes =>
-  httpRoutes({ health, registry, labels: () => ({ cluster: 'c' }), version: { version: '1.2.3' } })
+  httpRoutes({
+    health,
+    registry,
+    look: async () => undefined,
+    labels: () => ({ cluster: 'c' }),
+    version: { version: '1.2.3' }
+  })
 
 const broken = new VarveError('STORE_SYNC_FAILED', { path: 'commitlog' })
 

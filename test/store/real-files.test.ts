@@ -128,6 +128,18 @@ describe.each(mappers)('files through %s', mapper => {
     expect(errorOf(() => files.makeDirectory(join(directory, 'file')))?.details).toMatchObject({ errno: 'EEXIST' })
   })
 
+  test('make no directory where the system has none, and say so instead of asking for ever', () => {
+    const failed = expect.objectContaining({
+      code: 'STORE_IO_FAILED',
+      details: expect.objectContaining({ operation: 'mkdir' })
+    })
+    if (existsSync('/proc/self')) expect(() => files.makeDirectory('/proc/varve/data')).toThrow(failed)
+    const path = join(freshDirectory(), 'file')
+    writeFileSync(path, '')
+    expect(() => files.makeDirectory(join(path, 'below'))).toThrow(failed)
+    expect(files.find(join(path, 'below'))).toBeUndefined()
+  })
+
   test('rename over an older file, and remove what is there and what is not', () => {
     const directory = freshDirectory()
     const [from, to] = [join(directory, 'from'), join(directory, 'to')]
@@ -150,8 +162,8 @@ describe.each(mappers)('files through %s', mapper => {
     const directory = freshDirectory()
     files.syncDirectory(directory)
     expect(errorOf(() => files.syncDirectory(join(directory, 'missing')))).toMatchObject({
-      code: 'STORE_IO_FAILED',
-      details: { operation: 'open', path: join(directory, 'missing'), errno: 'ENOENT' }
+      code: 'STORE_SYNC_FAILED',
+      details: { path: join(directory, 'missing'), errno: 'ENOENT' }
     })
   })
 

@@ -34,7 +34,7 @@ export interface DispatchWorld {
 
 interface Served {
   readonly handler: Handler
-  /** Of reading and handling: what is answered later is measured until its handler has let go of the thread. */
+  /** Of handling: what is answered later is measured until its handler has let go of the thread. */
   readonly took: Histogram
 }
 
@@ -72,16 +72,15 @@ export class Dispatch {
       connection.begin(request.opaque, RESPONSE.GO_AWAY, 'please go away').end()
       return
     }
-    const { code, opaque, isOneway, begunMs } = request
+    const { code, opaque, isOneway } = request
+    const startedMs = this.#clock.monotonicMs()
     try {
       const later = served.handler(request, sessionOf(connection))
       later?.catch(error => this.#refuse(error, code, opaque, isOneway, connection))
     } catch (error) {
       this.#refuse(error, code, opaque, isOneway, connection)
     }
-    const endedMs = this.#clock.monotonicMs()
-    served.took.record((endedMs - begunMs) * (1e9 / MS_PER_SECOND))
-    request.begunMs = endedMs
+    served.took.record((this.#clock.monotonicMs() - startedMs) * (1e9 / MS_PER_SECOND))
   }
 
   #notSupported({ code, opaque, isOneway }: RemotingRequest, connection: RemotingConnection): void {

@@ -115,6 +115,23 @@ describe('a group', () => {
     )
   })
 
+  test('has attributes that administrators change by name and sign', async () => {
+    await using place = await brokerPlace()
+    const client = await place.client()
+    const update = async (attributes: Record<string, string>) =>
+      (await ask(client, REQUEST.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, {}, json({ groupName: 'g', attributes }))).code
+    const shown = async () =>
+      at(jsonOf(await ask(client, REQUEST.GET_SUBSCRIPTIONGROUP_CONFIG, { group: 'g' })), 'attributes')
+    expect(await update({ '+priority.factor': '7', '+lite.bind.topic': 'T' })).toBe(RESPONSE.SUCCESS)
+    expect(await shown()).toEqual({ 'priority.factor': '7', 'lite.bind.topic': 'T' })
+    expect(await update({ '-lite.bind.topic': '' })).toBe(RESPONSE.SUCCESS)
+    expect(await shown()).toEqual({ 'priority.factor': '7' })
+    for (const wrong of [{ 'priority.factor': '8' }, { '+priority.factor': '101' }, { '+unknown': 'x' }]) {
+      expect(await update(wrong)).toBe(RESPONSE.SYSTEM_ERROR)
+    }
+    expect(await shown()).toEqual({ 'priority.factor': '7' })
+  })
+
   test('that is online shows its connections, and one that is not says so', async () => {
     await using place = await brokerPlace()
     const client = await place.client()
@@ -181,6 +198,20 @@ describe('the broker', () => {
     expect(String(at(table, 'getTotalTps')).split(' ').map(Number)).toEqual([0, 0, 0])
     expect(Number(at(table, 'commitLogMaxOffset'))).toBe(place.store.info().appendedUntil)
     expect(Number(at(table, 'earliestMessageTimeStamp'))).toBe(place.clock.nowMs())
+  })
+
+  test.each<[what: string, code: number]>([
+    ['the assignment of queues, whose clients then share them out by themselves', REQUEST.QUERY_ASSIGNMENT],
+    ['messages in the way of POP', REQUEST.POP_MESSAGE],
+    ['what nobody knows', 12_345],
+    ['what only a name server knows', REQUEST.GET_ROUTEINFO_BY_TOPIC]
+  ])('says that it does not serve %s', async (_, code) => {
+    await using place = await brokerPlace()
+    const client = await place.client()
+    expect(await ask(client, code, {}, json({ topic: 'T' }))).toMatchObject({
+      code: RESPONSE.REQUEST_CODE_NOT_SUPPORTED,
+      remark: ` request type ${code} not supported`
+    })
   })
 
   test('finds messages by key and by position', async () => {
