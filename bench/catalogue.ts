@@ -1,7 +1,10 @@
 /** Every benchmark there is, in the order in which they run. */
 import { brokerLifeBenchmarks } from './broker/life.bench.ts'
 import { brokerLoadBenchmarks } from './broker/load.bench.ts'
+import { longBenchmarks } from './broker/long.bench.ts'
+import { brokerScaleBenchmarks } from './broker/scale.bench.ts'
 import { sqlFilter } from './broker/sql-filter.bench.ts'
+import { timerSlot } from './broker/timer-slot.bench.ts'
 import type { Benchmark } from './harness.ts'
 import { layoutBenchmarks } from './layout/index.ts'
 import { nativeBenchmarks } from './native-bindings/crc32.bench.ts'
@@ -18,8 +21,11 @@ export const benchmarks: readonly Benchmark[] = [
   ...readBenchmarks,
   ...lifeBenchmarks,
   sqlFilter,
+  timerSlot,
   ...brokerLoadBenchmarks,
-  ...brokerLifeBenchmarks
+  ...brokerScaleBenchmarks,
+  ...brokerLifeBenchmarks,
+  ...longBenchmarks
 ]
 
 /** Those of `from` whose name is, or begins with, one of `wanted`; all if nothing is wanted. */

@@ -16,12 +16,16 @@ import { join } from 'node:path'
 import { Bench } from 'tinybench'
 import { type Measurement, type Report, spreadOf, type Verdict, type Work } from '../src/load/index.ts'
 import { compiledCase } from './project.ts'
-import { environment } from './report.ts'
+import { environment, shown } from './report.ts'
 import { warmMemory } from './warm-memory.ts'
 
 export interface BenchOptions {
   /** Tiny sizes: for tests. */
   readonly smoke: boolean
+  /** Everything in about ten minutes: one short round, and servers that are slow to warm up only where they matter most. */
+  readonly quick?: boolean
+  /** Of the sizes of what is large: backlogs, stores. 1 is what the figures of the project are about. */
+  readonly scale?: number
   /** How often each side runs; each benchmark has a default of its own. */
   readonly rounds?: number
   /** How long one run of a side that runs for a time takes. */
@@ -38,6 +42,10 @@ export interface Benchmark {
   /** Folder and file below bench/, without endings. */
   readonly name: string
   readonly question: string
+  /** Others are a side of it. */
+  readonly hasPeers?: boolean
+  /** Takes minutes: runs where it is named, or with `--long`. */
+  readonly isLong?: boolean
   run(options: BenchOptions): Promise<Report>
 }
 
@@ -60,6 +68,8 @@ export interface Contender {
   readonly name: string
   /** Not ours, and left out without `options.peers`. */
   readonly isPeer?: boolean
+  /** Takes long to warm up. */
+  readonly isSlow?: boolean
   /** Why it cannot run on this machine, in words; may first install what it needs. Absent: it always can. */
   readonly whyNot?: (progress: (line: string) => void) => string | undefined
   /** `directory` is fresh for each run, and removed after it. */
@@ -74,14 +84,17 @@ export interface Bound {
   readonly against?: string
   readonly atLeast?: number
   readonly atMost?: number
+  /** Of the side itself: what is good enough, whatever the other one has. */
+  readonly orElseAtLeast?: number
 }
 
 const ROUNDS = 15
 const ROUND_MS = 100
+const QUICK = { rounds: 5, roundMs: 40 } as const
 
 export async function compare(benchmark: Benchmark, options: BenchOptions, sides: Sides): Promise<Report> {
-  const rounds = options.rounds ?? (options.smoke ? 1 : (sides.rounds ?? ROUNDS))
-  const roundMs = options.smoke ? 1 : (sides.roundMs ?? ROUND_MS)
+  const rounds = options.rounds ?? (options.smoke ? 1 : options.quick ? QUICK.rounds : (sides.rounds ?? ROUNDS))
+  const roundMs = options.smoke ? 1 : options.quick ? QUICK.roundMs : (sides.roundMs ?? ROUND_MS)
   const work = { reference: sides.reference(), candidate: sides.candidate() }
   const checkSame = sides.checkSame ?? demandSame
   checkSame(work.reference, work.candidate)
@@ -155,6 +168,10 @@ export interface Alternation {
   readonly rounds?: number
   /** For contenders that run for a time, so that their counts differ: only the hashes are then compared. */
   readonly countsDiffer?: boolean
+  /** What the numbers behind the names of the sides count. */
+  readonly sweep?: string
+  /** Worth the time of a slow peer also in a quick run. */
+  readonly isHeadline?: boolean
   /** Leaves the page cache as it is, for what is measured on a store that was just written. */
   readonly keepCache?: boolean
 }
@@ -167,12 +184,17 @@ export async function alternate(
 ): Promise<Report> {
   const { bounds } = alternation
   const leftOut: { name: string; why: string }[] = []
-  const contenders = alternation.contenders.filter(({ name, isPeer = false, whyNot }) => {
-    const why = isPeer && !options.peers ? 'peers were not asked for' : whyNot?.(options.progress)
+  const contenders = alternation.contenders.filter(({ name, isPeer = false, isSlow = false, whyNot }) => {
+    const why =
+      isPeer && !options.peers
+        ? 'peers were not asked for'
+        : isSlow && options.quick && alternation.isHeadline !== true
+          ? 'it takes long to warm up; `npm run bench:peers` has it'
+          : whyNot?.(options.progress)
     if (why !== undefined) leftOut.push({ name, why })
     return why === undefined
   })
-  const rounds = options.rounds ?? (options.smoke ? 1 : (alternation.rounds ?? 3))
+  const rounds = options.rounds ?? (options.smoke || options.quick ? 1 : (alternation.rounds ?? 3))
   const runs: Measurement[][] = []
   for (let round = 0; round < rounds; round++) {
     const measured = new Map<string, Measurement>()
@@ -224,13 +246,13 @@ export async function alternate(
                   spreadOf(runs.map(run => figureOf(of(run, bound.side), bound.of))).median,
                   bound
                 )
-              : verdict(
-                  `${bound.side} / ${bound.against}, ${bound.of}`,
-                  ratio(bound.of, bound.side, bound.against).median,
-                  bound
-                )
+              : ratioVerdict(bound, bound.against, {
+                  ratio: ratio(bound.of, bound.side, bound.against).median,
+                  own: spreadOf(runs.map(run => figureOf(of(run, bound.side), bound.of))).median
+                })
           ),
     leftOut,
+    ...(alternation.sweep === undefined ? {} : { sweep: alternation.sweep }),
     runs
   }
 }
@@ -288,6 +310,14 @@ function verdict(
     gate: against !== undefined,
     holds: reached >= (atLeast ?? Number.NEGATIVE_INFINITY) && reached <= (atMost ?? Number.POSITIVE_INFINITY)
   }
+}
+
+function ratioVerdict(bound: Bound, against: string, { ratio, own }: { ratio: number; own: number }): Verdict {
+  const judged = verdict(`${bound.side} / ${against}, ${bound.of}`, ratio, bound)
+  const { orElseAtLeast } = bound
+  if (orElseAtLeast === undefined) return judged
+  const claim = `${judged.claim}, or ${bound.of} at least ${shown(orElseAtLeast)}`
+  return { ...judged, claim, holds: judged.holds || own >= orElseAtLeast }
 }
 
 const FIGURES = ['messages', 'seconds', 'rate', 'cpuUsPerMessage', 'p50Us', 'p99Us', 'p999Us', 'maxUs'] as const

@@ -7,7 +7,17 @@
  * Clean cache does: the kernel gives it to whoever needs memory without the host. It comes from reading a sparse file,
  * which takes no room on the disk and stays for the next time. Where nothing takes pages back this costs a few seconds.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, truncateSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  truncateSync,
+  writeFileSync
+} from 'node:fs'
 import { totalmem } from 'node:os'
 import { join } from 'node:path'
 import { projectRoot } from './project.ts'
@@ -39,6 +49,20 @@ export function warmMemory(progress: (line: string) => void): void {
   progress(
     `  the memory of the machine was filled with cache in ${((performance.now() - beganMs) / 1000).toFixed(1)} s`
   )
+}
+
+const DROP_CACHES = '/proc/sys/vm/drop_caches'
+
+/** Why what files hold cannot be put out of memory here; undefined where it can. */
+export function whyNotCold(): string | undefined {
+  return existsSync(DROP_CACHES) && process.getuid?.() === 0 ? undefined : 'only root may empty the page cache'
+}
+
+/** Puts what files hold out of memory, and fills that with what nobody reads: what comes next is cold. */
+export function evictFiles(progress: (line: string) => void): void {
+  execFileSync('sync')
+  writeFileSync(DROP_CACHES, '1')
+  warmMemory(progress)
 }
 
 /** Really free, not what `os.freemem` says: that counts cache as free. */

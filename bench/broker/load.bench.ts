@@ -7,13 +7,14 @@ import { apacheBroker } from '../peers/apache-broker.ts'
 import { type BrokerLoad, brokerContender } from '../peers/broker.ts'
 import { setUp, varveBroker } from '../peers/varve-broker.ts'
 
-const SECONDS = 5
+const SECONDS = { full: 5, quick: 2 }
 
 interface BrokerCase {
   readonly name: string
   readonly question: string
   readonly load: Omit<BrokerLoad, 'seconds' | 'smoke' | 'flush'> & { readonly flush?: 'sync' }
   readonly bounds: readonly Bound[]
+  readonly isHeadline?: boolean
 }
 
 const versus = (of: Bound['of'], limit: Pick<Bound, 'atLeast' | 'atMost'>): Bound => ({
@@ -30,6 +31,7 @@ const oneAtATime = { load: 'send', connections: 1, window: 1, bodyBytes: 1024 } 
 const cases: readonly BrokerCase[] = [
   {
     name: 'send-8x64',
+    isHeadline: true,
     question: 'sending 1 KiB over 8 connections with 64 in flight on each',
     load: manyInFlight,
     bounds: [versus('rate', { atLeast: 2.2 }), versus('cpuUsPerMessage', { atMost: 0.35 })]
@@ -66,6 +68,7 @@ const cases: readonly BrokerCase[] = [
   },
   {
     name: 'send-sync-64x1',
+    isHeadline: true,
     question: 'synchronous flush, 64 connections that each wait for their answer',
     load: { ...oneEach, flush: 'sync' },
     bounds: [versus('rate', { atLeast: 2 })]
@@ -78,15 +81,37 @@ const cases: readonly BrokerCase[] = [
   },
   {
     name: 'send-fixed-rate',
+    isHeadline: true,
     question: 'latency at 20,000 messages a second, counted from when each was due',
     load: { load: 'fixed-rate', rate: 20_000, connections: 8, window: 4096, bodyBytes: 1024 },
-    bounds: []
+    bounds: [
+      { side: 'varve', of: 'p99Us', atMost: 2000 },
+      { side: 'varve', of: 'p999Us', atMost: 10_000 },
+      versus('p99Us', { atMost: 0.5 })
+    ]
   },
   {
     name: 'pull-warm',
+    isHeadline: true,
     question: 'pulling a backlog of 1 KiB messages that lies in memory, 32 at a time',
     load: { load: 'pull', connections: 8, bodyBytes: 1024 },
     bounds: [versus('rate', { atLeast: 1.3 })]
+  },
+  {
+    name: 'send-ordered',
+    question:
+      'sending 1 KiB over 32 connections, each to a queue of its own and one at a time, while 4 consumers see the order kept',
+    load: {
+      load: 'end-to-end',
+      ordered: true,
+      connections: 32,
+      window: 1,
+      queueCount: 32,
+      consumers: 4,
+      lagMax: 8192,
+      bodyBytes: 1024
+    },
+    bounds: []
   },
   {
     name: 'delayed-level',
@@ -105,6 +130,31 @@ const cases: readonly BrokerCase[] = [
     ]
   },
   {
+    name: 'transactions',
+    question: 'half messages of 1 KiB and their commits over 8 connections with 64 in flight on each',
+    load: { load: 'transactions', connections: 8, window: 64, bodyBytes: 1024 },
+    bounds: [versus('rate', { atLeast: 2 }), versus('cpuUsPerMessage', { atMost: 0.5 })]
+  },
+  {
+    name: 'due-rate',
+    question: 'how late 5,000 messages a second with a delay level are, while as many are sent',
+    load: { load: 'due-rate', rate: 5000, connections: 8, window: 4096, bodyBytes: 1024 },
+    bounds: [
+      { side: 'varve', of: 'lateP99Ms', atMost: 100 },
+      { side: 'varve', of: 'earlyCount', atMost: 0 }
+    ]
+  },
+  {
+    name: 'due-burst',
+    question: 'delivering 200,000 messages that are due in the same second, and sending 5,000 a second meanwhile',
+    load: { load: 'due-burst', rate: 5000, burst: 200_000, connections: 8, window: 64, bodyBytes: 1024 },
+    bounds: [
+      { side: 'varve', of: 'p99Ratio', atMost: 3 },
+      { side: 'varve', of: 'earlyCount', atMost: 0 },
+      versus('rate', { atLeast: 1.5 })
+    ]
+  },
+  {
     name: 'send-consumed',
     question: 'sending 1 KiB over 8 connections with 64 in flight, while 4 consumers take everything',
     load: { load: 'end-to-end', connections: 8, window: 64, consumers: 4, lagMax: 8192, bodyBytes: 1024 },
@@ -112,17 +162,32 @@ const cases: readonly BrokerCase[] = [
   }
 ]
 
-export const brokerLoadBenchmarks: readonly Benchmark[] = cases.map(({ name, question, load, bounds }) => {
-  const benchmark: Benchmark = {
-    name: `broker/${name}`,
-    question,
-    run: options =>
-      alternate(benchmark, options, { contenders: contendersOf(options, load), bounds, countsDiffer: true })
+export const brokerLoadBenchmarks: readonly Benchmark[] = cases.map(
+  ({ name, question, load, bounds, isHeadline = false }) => {
+    const benchmark: Benchmark = {
+      name: `broker/${name}`,
+      question,
+      hasPeers: true,
+      run: options =>
+        alternate(benchmark, options, {
+          contenders: contendersOf(options, load),
+          bounds,
+          isHeadline,
+          countsDiffer: true
+        })
+    }
+    return benchmark
   }
-  return benchmark
-})
+)
 
-function contendersOf({ smoke, progress, seconds = SECONDS }: BenchOptions, load: BrokerCase['load']) {
+function contendersOf(options: BenchOptions, load: BrokerCase['load']) {
+  const { smoke, quick = false, progress } = options
   if (!smoke) setUp(progress)
-  return [varveBroker, apacheBroker].map(kind => brokerContender(kind, { flush: 'async', ...load, seconds, smoke }))
+  const seconds = loadSeconds(options)
+  return [varveBroker, apacheBroker].map(kind =>
+    brokerContender(kind, { flush: 'async', ...load, seconds, smoke, quick })
+  )
 }
+
+export const loadSeconds = ({ seconds, quick = false }: BenchOptions): number =>
+  seconds ?? (quick ? SECONDS.quick : SECONDS.full)

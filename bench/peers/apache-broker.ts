@@ -40,8 +40,10 @@ interface ApacheServer {
 export const apacheBroker: BrokerKind = {
   name: 'apache',
   isPeer: true,
+  isSlow: true,
   whyNot: whyNoApache,
   warmUpSeconds: 15,
+  quickWarmUpSeconds: 10,
   async start({ directory, flush }) {
     const servers = await loadApacheServers()
     servers.buildApacheServers()

@@ -14,6 +14,8 @@ export interface BrokerProcess {
   readonly settings: Readonly<Record<string, string | number | boolean>>
   /** Whatever it holds is thrown away, so it need not end in order. */
   end(): Promise<void>
+  /** In order, as an operator stops it; where that is of interest. */
+  stop?(): Promise<void>
 }
 
 export interface BrokerStart {
@@ -27,9 +29,12 @@ export interface BrokerStart {
 export interface BrokerKind {
   readonly name: string
   readonly isPeer?: boolean
+  readonly isSlow?: boolean
   readonly whyNot?: NonNullable<Contender['whyNot']>
   /** Until its code is compiled and its first files are there; each has what it needs. */
   readonly warmUpSeconds: number
+  /** In a quick run, which is for looking and not for quoting. */
+  readonly quickWarmUpSeconds: number
   start(options: BrokerStart): Promise<BrokerProcess>
   /** What it has said, for whoever asks why it failed. */
   logFile(directory: string): string
@@ -38,6 +43,7 @@ export interface BrokerKind {
 export interface BrokerLoad extends Omit<LoadSettings, 'broker' | 'pid' | 'extent'> {
   readonly seconds: number
   readonly smoke: boolean
+  readonly quick?: boolean
   readonly flush: 'async' | 'sync'
 }
 
@@ -46,9 +52,13 @@ const SMOKE_COUNT = 2048
 /** A backlog is pulled over and over, so it ends by time; a moment of it is enough for a test. */
 const SMOKE_PULL = { extent: { seconds: 0.2 }, backlog: SMOKE_COUNT }
 
-export function brokerContender(kind: BrokerKind, { seconds, smoke, flush, ...load }: BrokerLoad): Contender {
+export function brokerContender(
+  kind: BrokerKind,
+  { seconds, smoke, quick = false, flush, ...load }: BrokerLoad
+): Contender {
   return withBroker(kind, { flush, smoke }, async ({ address, pid, settings }) => {
-    const extent = smoke ? { count: SMOKE_COUNT } : { seconds, warmUpSeconds: kind.warmUpSeconds }
+    const warmUpSeconds = quick ? kind.quickWarmUpSeconds : kind.warmUpSeconds
+    const extent = smoke ? { count: SMOKE_COUNT } : { seconds, warmUpSeconds }
     const sized = load.load === 'pull' && smoke ? SMOKE_PULL : { extent }
     const measured = await runCaseFile('broker/load.case.ts', { ...load, ...sized, broker: address, pid })
     return { ...measured, settings: { ...measured.settings, flush, ...settings } }
@@ -61,10 +71,11 @@ export function withBroker(
   options: Omit<BrokerStart, 'directory'>,
   measure: (broker: BrokerProcess, directory: string) => Promise<Measurement>
 ): Contender {
-  const { name, isPeer = false, whyNot } = kind
+  const { name, isPeer = false, isSlow = false, whyNot } = kind
   return {
     name,
     isPeer,
+    isSlow,
     ...(whyNot === undefined ? {} : { whyNot }),
     async run({ directory }) {
       let broker: BrokerProcess | undefined

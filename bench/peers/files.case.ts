@@ -5,7 +5,15 @@
 
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, writevSync } from 'node:fs'
 import { join } from 'node:path'
-import { bodies, type CaseResult, type Extent, HASHED_COUNT, hashOf, streamLoad } from '../../src/load/index.ts'
+import {
+  bodies,
+  type CaseResult,
+  type Extent,
+  figuresOf,
+  HASHED_COUNT,
+  hashOf,
+  streamLoad
+} from '../../src/load/index.ts'
 import { runCase } from '../case.ts'
 
 export interface FilesSettings {
@@ -64,9 +72,8 @@ await runCase<FilesSettings>(
       ftruncateSync(open, 0)
       closeSync(open)
     }
-    const { messages, seconds, cpuUs, latency } = load
     const settings = { call: 'writev', batchCount, bodyBytes, fdatasyncEvery: syncEvery ?? 'never' }
-    return { messages, seconds, cpuUs, ...latency, work: { count: messages, hash }, settings, details: {} }
+    return { ...figuresOf(load), work: { count: load.messages, hash }, settings, details: {} }
   }
 )
 

@@ -5,6 +5,7 @@ import {
   bodies,
   type CaseResult,
   type Extent,
+  figuresOf,
   HASHED_COUNT,
   hashOf,
   measured,
@@ -58,9 +59,9 @@ await runCase<LevelSettings>(async ({ directory, mode, extent, bodyBytes, batchC
   const load = await windowLoad({ extent: batches, window: 2, write: index => writeBatch(index * batchCount) })
   const first = await walkFirst(database)
   await database.close()
-  const { seconds, cpuUs, latency } = load
   const messages = load.messages * batchCount
-  return { messages, seconds, cpuUs, ...latency, work: { count: messages, hash: hashOf(first) }, settings, details: {} }
+  const { timeline: _ofBatches, ...figures } = figuresOf(load)
+  return { ...figures, messages, work: { count: messages, hash: hashOf(first) }, settings, details: {} }
 })
 
 /** Big-endian, so that the order of the keys is the order of the messages. */

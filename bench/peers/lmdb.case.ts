@@ -9,6 +9,7 @@ import {
   bodies,
   type CaseResult,
   type Extent,
+  figuresOf,
   HASHED_COUNT,
   hashOf,
   measured,
@@ -81,13 +82,9 @@ await runCase<LmdbSettings>(
       throw new Error(`${load.all} were put, the database holds ${database.getCount()}`)
     const first = [...database.getRange({ start: 0, end: HASHED_COUNT })].map(({ value }) => value)
     await database.close()
-    const { messages, seconds, cpuUs, latency } = load
     return {
-      messages,
-      seconds,
-      cpuUs,
-      ...latency,
-      work: { count: messages, hash: hashOf(first) },
+      ...figuresOf(load),
+      work: { count: load.messages, hash: hashOf(first) },
       settings,
       details: {}
     }

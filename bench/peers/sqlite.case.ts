@@ -5,6 +5,7 @@ import {
   bodies,
   type CaseResult,
   type Extent,
+  figuresOf,
   HASHED_COUNT,
   hashOf,
   measured,
@@ -69,13 +70,9 @@ await runCase<SqliteSettings>(async ({ directory, mode, extent, bodyBytes }): Pr
   const first = database.prepare('SELECT body FROM message ORDER BY id LIMIT ?').iterate(HASHED_COUNT)
   const hash = hashOf([...first].map(row => row.body as Uint8Array))
   database.close()
-  const { messages, seconds, cpuUs, latency } = load
   return {
-    messages,
-    seconds,
-    cpuUs,
-    ...latency,
-    work: { count: messages, hash },
+    ...figuresOf(load),
+    work: { count: load.messages, hash },
     settings: { ...settings, synchronous: 'FULL' },
     details: {}
   }

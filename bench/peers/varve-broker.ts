@@ -5,27 +5,44 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { projectRoot } from '../project.ts'
+import { pathToFileURL } from 'node:url'
+import { compiledCase, projectRoot } from '../project.ts'
 import type { BrokerKind, BrokerProcess, BrokerStart } from './broker.ts'
 import { endsWithUs, kill } from './ends-with-us.ts'
+import { GC_DIRECTORY, gcDirectory } from './gc-time.ts'
 
 const READY_MS_MAX = 20_000
 /** The smallest files that hold what a test sends. */
 const SMOKE_SEGMENT_BYTES = 16 * 2 ** 20
 const WARM_UP_SECONDS = 4
+const QUICK_WARM_UP_SECONDS = 2
 
 export const varveBroker: BrokerKind = {
   name: 'varve',
   warmUpSeconds: WARM_UP_SECONDS,
-  start: options =>
-    startVarve([process.execPath, join(projectRoot(), 'dist', 'src', 'cli', 'main.js'), 'start'], options),
+  quickWarmUpSeconds: QUICK_WARM_UP_SECONDS,
+  start: options => startVarve([process.execPath, mainFile(), 'start'], options),
   logFile
 }
+
+/** With an eye on its garbage collection: each of its threads writes below `gcDirectory` what that took so far. */
+export const varveWatched: BrokerKind = {
+  ...varveBroker,
+  start: options => {
+    const watch = pathToFileURL(compiledCase('peers/gc-watch.ts')).href
+    return startVarve([process.execPath, '--import', watch, mainFile(), 'start'], options, {
+      [GC_DIRECTORY]: gcDirectory(options.directory)
+    })
+  }
+}
+
+const mainFile = () => join(projectRoot(), 'dist', 'src', 'cli', 'main.js')
 
 /** The same as a user of a checkout starts it, by npm: it looks whether everything is compiled, and starts it. */
 export const varveByNpm: BrokerKind = {
   name: 'npm-start',
   warmUpSeconds: WARM_UP_SECONDS,
+  quickWarmUpSeconds: QUICK_WARM_UP_SECONDS,
   start: options => startVarve(['npm', 'start', '--silent', '--'], options),
   logFile
 }
@@ -42,7 +59,11 @@ interface Announced {
   readonly pid: number
 }
 
-async function startVarve(command: readonly string[], options: BrokerStart): Promise<BrokerProcess> {
+async function startVarve(
+  command: readonly string[],
+  options: BrokerStart,
+  env: NodeJS.ProcessEnv = {}
+): Promise<BrokerProcess> {
   const { directory, flush, smoke } = options
   const settings = smoke ? { mappedFileSizeCommitLog: SMOKE_SEGMENT_BYTES } : {}
   const flags = ['--store', join(directory, 'store'), '--listen', '127.0.0.1:0', '--nameserver', 'off', '--http', 'off']
@@ -51,7 +72,11 @@ async function startVarve(command: readonly string[], options: BrokerStart): Pro
   const log = openSync(logFile(directory), 'a')
   const beganMs = performance.now()
   const [file = '', ...before] = command
-  const child = spawn(file, [...before, ...args], { cwd: projectRoot(), stdio: ['ignore', 'pipe', log] })
+  const child = spawn(file, [...before, ...args], {
+    cwd: projectRoot(),
+    stdio: ['ignore', 'pipe', log],
+    env: { ...process.env, ...env }
+  })
   closeSync(log)
   const ended = new Promise<string>(resolve => {
     child.once('error', error => resolve(error.message))
@@ -71,6 +96,11 @@ async function startVarve(command: readonly string[], options: BrokerStart): Pro
     settings: { node: process.version, ...Object.fromEntries(set) },
     async end() {
       kill(pid)
+      await ended
+      forget()
+    },
+    async stop() {
+      process.kill(pid, 'SIGTERM')
       await ended
       forget()
     }

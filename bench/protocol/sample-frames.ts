@@ -1,4 +1,4 @@
-/** Frames of requests to store a message of 1 KiB, as the Java client writes them. */
+/** Frames of requests, as the Java client writes them. */
 
 export const BODY_BYTES = 1024
 
@@ -31,6 +31,41 @@ export function sendFrame(opaque: number, body: Uint8Array): Buffer {
       version: 479
     })
   )
+  return frameOf(header, body)
+}
+
+/** A pull, as a push consumer of the Java client writes it. */
+export function pullFrame(opaque: number): Buffer {
+  const header = Buffer.from(
+    JSON.stringify({
+      code: 11,
+      extFields: {
+        brokerName: 'broker-a',
+        commitOffset: '1200300',
+        consumerGroup: 'please_rename_unique_group_name_4',
+        expressionType: 'TAG',
+        maxMsgBytes: '2147483647',
+        maxMsgNums: '32',
+        queueId: String(opaque % 16),
+        queueOffset: String(1_200_300 + opaque),
+        requestSource: '0',
+        subVersion: '1758276000123',
+        subscription: '*',
+        suspendTimeoutMillis: '15000',
+        sysFlag: '7',
+        topic: 'orders-of-the-day'
+      },
+      flag: 0,
+      language: 'JAVA',
+      opaque,
+      serializeTypeCurrentRPC: 'JSON',
+      version: 479
+    })
+  )
+  return frameOf(header, new Uint8Array(0))
+}
+
+function frameOf(header: Buffer, body: Uint8Array): Buffer {
   const head = Buffer.alloc(8)
   head.writeInt32BE(4 + header.length + body.length)
   head.writeInt32BE(header.length, 4)

@@ -101,6 +101,11 @@ class HashingSink implements Sink {
   readonly writableLength = 0
   sum = 0
 
+  writeNow(bytes: Buffer, until: number): number {
+    this.write(bytes.subarray(0, until))
+    return until
+  }
+
   write(bytes: Buffer): void {
     for (let at = 0; at < bytes.length; at += 97) this.sum = (Math.imul(this.sum, 31) + bytes[at]!) | 0
   }

@@ -13,16 +13,18 @@ import type { SqliteSettings } from '../peers/sqlite.case.ts'
 import type { AppendSettings } from './append.case.ts'
 import { storeOptions } from './sizes.ts'
 
-const SECONDS = 5
+const SECONDS = { full: 5, quick: 2 }
 /** Code is compiled and the first files are made before the measured time. */
 const WARM_UP_SECONDS = 1
 /** A multiple of every batch, and small enough for a test. */
 const SMOKE_COUNT = 2000
+/** A second: no consumer of a single disk asks for more. */
+const BYTES_ENOUGH = 1e9
 
 function extentOf(options: BenchOptions): Extent {
   return options.smoke
     ? { count: SMOKE_COUNT }
-    : { seconds: options.seconds ?? SECONDS, warmUpSeconds: WARM_UP_SECONDS }
+    : { seconds: options.seconds ?? (options.quick ? SECONDS.quick : SECONDS.full), warmUpSeconds: WARM_UP_SECONDS }
 }
 
 type Varve = Omit<AppendSettings, 'directory' | 'extent' | 'flush' | 'options'> & { flush?: 'sync' | 'async' }
@@ -79,6 +81,21 @@ const cases: readonly AppendCase[] = [
       { side: 'varve', of: 'drainMs', atMost: 1000 },
       { side: 'varve', against: 'apache', of: 'rate', atLeast: 1.3 }
     ]
+  },
+  {
+    name: 'append-async-4k',
+    question: 'the same with 4 KiB',
+    contenders: options => [varve(options, { bodyBytes: 4096 }), files(options, { bodyBytes: 4096, batchCount: 32 })],
+    bounds: []
+  },
+  {
+    name: 'append-async-64k',
+    question: 'the same with 64 KiB, against the buffered writes of the disk',
+    contenders: options => [
+      varve(options, { bodyBytes: 65_536 }),
+      files(options, { bodyBytes: 65_536, batchCount: 16 })
+    ],
+    bounds: [{ side: 'varve', against: 'files', of: 'rate', atLeast: 0.8, orElseAtLeast: BYTES_ENOUGH / 65_536 }]
   },
   {
     name: 'append-batch',
@@ -149,10 +166,14 @@ const cases: readonly AppendCase[] = [
   }
 ]
 
+/** To see who takes part. */
+const SMOKE: BenchOptions = { smoke: true, peers: false, directory: '', progress: () => {} }
+
 export const appendBenchmarks: readonly Benchmark[] = cases.map(({ name, question, contenders, bounds }) => {
   const benchmark: Benchmark = {
     name: `store/${name}`,
     question,
+    hasPeers: contenders(SMOKE).some(({ isPeer }) => isPeer === true),
     run: options => alternate(benchmark, options, { contenders: contenders(options), bounds, countsDiffer: true })
   }
   return benchmark

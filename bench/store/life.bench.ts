@@ -29,10 +29,13 @@ interface Sizes {
   readonly aboveBytes: number
 }
 
-function sizesOf({ smoke }: BenchOptions): Sizes {
+/** Of a quick run. */
+const QUICK_SCALE = 0.2
+
+function sizesOf({ smoke, quick = false, scale = quick ? QUICK_SCALE : 1 }: BenchOptions): Sizes {
   return smoke
     ? { logBytes: 2 * MiB, queueCount: 10, aboveBytes: MiB }
-    : { logBytes: 10 * GiB, queueCount: 1000, aboveBytes: 2 * GiB }
+    : { logBytes: 10 * GiB * scale, queueCount: 1000, aboveBytes: 2 * GiB * scale }
 }
 
 /** One store for all rounds: opening and closing it cleanly does not change it. */
@@ -161,7 +164,7 @@ function rollPause({
     run: options => {
       const settings: Omit<RollSettings, 'directory'> = options.smoke
         ? { segmentBytes: MiB, rollCount: 2, bodyBytes: BODY_BYTES, options: storeOptions(options) }
-        : { segmentBytes, rollCount, bodyBytes: BODY_BYTES }
+        : { segmentBytes, rollCount: options.quick && segmentBytes >= GiB ? 3 : rollCount, bodyBytes: BODY_BYTES }
       return alternate(benchmark, options, {
         contenders: [caseProcess('varve', 'store/roll.case.ts', { ...settings })],
         bounds: [{ side: 'varve', of: 'longestPauseMs', atMost: 5 }]

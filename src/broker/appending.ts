@@ -50,6 +50,8 @@ export function refusalOfStore(error: unknown): unknown {
     case 'STORE_CLOSED':
     case 'STORE_POISONED':
     case 'STORE_DISK_FULL':
+    case 'STORE_FILE_LIMIT':
+    case 'STORE_MAP_LIMIT':
     case 'STORE_READ_ONLY':
       return new VarveError('BROKER_UNAVAILABLE', { because: error.code, ...error.details }, { cause: error })
     default:

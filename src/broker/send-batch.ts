@@ -19,7 +19,7 @@ import {
   PROPERTY_END,
   Span
 } from '../layout/index.ts'
-import type { OutgoingMessage } from './send-transform.ts'
+import { newOutgoingMessage, type OutgoingMessage } from './send-transform.ts'
 
 const UNIQUE_KEY = encodeText(PROPERTY.UNIQUE_KEY)
 const { itemBytes: ITEM_BYTES_AT, flag: FLAG_AT, bodyBytes: BODY_BYTES_AT } = BATCH_ITEM_HEAD.at
@@ -69,19 +69,15 @@ export class BatchMessages {
   }
 
   #message(index: number, like: OutgoingMessage): OutgoingMessage {
-    const known = this.#kept[index]
-    if (known === undefined) {
-      const made = { ...like }
-      if (index < KEPT_COUNT_MAX) this.#kept.push(made)
-      return made
-    }
-    known.topic = like.topic
-    known.queueId = like.queueId
-    known.sysFlag = like.sysFlag
-    known.bornAtMs = like.bornAtMs
-    known.bornHost = like.bornHost
-    known.reconsumeTimes = like.reconsumeTimes
-    return known
+    const message = this.#kept[index] ?? newOutgoingMessage(like.bornHost)
+    if (index < KEPT_COUNT_MAX) this.#kept[index] = message
+    message.topic = like.topic
+    message.queueId = like.queueId
+    message.sysFlag = like.sysFlag
+    message.bornAtMs = like.bornAtMs
+    message.bornHost = like.bornHost
+    message.reconsumeTimes = like.reconsumeTimes
+    return message
   }
 
   /** The properties `[from, until)` of a message, and behind them the batch's. */

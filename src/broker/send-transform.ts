@@ -8,10 +8,11 @@
  * Not here: the kinds themselves (delay/, transaction/).
  */
 import type { HostAddress } from '../model/index.ts'
+import { WholeMessage } from '../store/index.ts'
 import type { PropertyPass } from './properties.ts'
 import type { SendDraft } from './send-draft.ts'
 
-/** What will be stored; a transformation changes it. Every field is set, so that all of them have one shape. */
+/** What will be stored; a transformation changes it. */
 export interface OutgoingMessage {
   topic: string
   queueId: number
@@ -23,6 +24,12 @@ export interface OutgoingMessage {
   bornHost: HostAddress
   reconsumeTimes: number
 }
+
+/** One to be filled, in the form that the store need not copy. */
+export function newOutgoingMessage(bornHost: HostAddress): OutgoingMessage {
+  return Object.assign(new WholeMessage(), { body: NO_BYTES, properties: NO_BYTES, bornAtMs: 0, bornHost })
+}
+const NO_BYTES = new Uint8Array(0)
 
 /**
  * `properties` is what the message's own say, read and completed; the bytes in `message` are a view of it, to be taken

@@ -24,7 +24,7 @@ import { SendChecks } from './send-checks.ts'
 import { type SendDraft, Sent } from './send-draft.ts'
 import { Durability, type DurableAnswer } from './send-durability.ts'
 import { type SendAnswer, SendQueue } from './send-queue.ts'
-import type { OutgoingMessage, SendTransform } from './send-transform.ts'
+import { newOutgoingMessage, type OutgoingMessage, type SendTransform } from './send-transform.ts'
 import { UniqueKeys } from './send-unique-key.ts'
 import type { TopicConfig } from './topic-config.ts'
 import type { TopicTable } from './topics.ts'
@@ -49,7 +49,6 @@ export interface SendingWorld {
 /** The bits that only the broker sets. */
 const OWN_BITS = SYS_FLAG.BORN_HOST_V6 | SYS_FLAG.STORE_HOST_V6 | SYS_FLAG.NEED_UNWRAP | SYS_FLAG.INNER_BATCH
 const BATCH_TOPIC_LENGTH_MAX = 127
-const NO_BYTES = new Uint8Array(0)
 
 export class Sending {
   readonly #config: BrokerConfig
@@ -64,7 +63,7 @@ export class Sending {
   readonly #uniqueKeys: UniqueKeys
   readonly #batch = new BatchMessages()
   readonly #sent: Sent
-  /** One object for all messages, of the fields of a `MessageInput`. */
+  /** One object for all messages. */
   readonly #message: OutgoingMessage
   readonly #own = { region: '', isTraced: true, cluster: '' }
 
@@ -80,17 +79,7 @@ export class Sending {
     this.#onSent = world.onSent
     this.#uniqueKeys = new UniqueKeys(clock, storeHost)
     this.#sent = new Sent(storeHost)
-    this.#message = {
-      topic: '',
-      queueId: 0,
-      body: NO_BYTES,
-      properties: NO_BYTES,
-      flag: 0,
-      sysFlag: 0,
-      bornAtMs: 0,
-      bornHost: storeHost,
-      reconsumeTimes: 0
-    }
+    this.#message = newOutgoingMessage(storeHost)
   }
 
   /**

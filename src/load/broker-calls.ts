@@ -6,7 +6,17 @@ import { type Address, Connection } from './connection.ts'
 import { loadFailure } from './failure.ts'
 import { pullFields } from './pull-lane.ts'
 import { NUMBER_AT } from './ready-requests.ts'
-import { type Fields, REQUEST_CODE, type SendTarget, sendFields, UNIQUE_KEY_HEAD_LENGTH } from './request-frame.ts'
+import {
+  COMMIT,
+  type Fields,
+  HALF_PROPERTIES,
+  HALF_SYS_FLAG,
+  PRODUCER_GROUP,
+  REQUEST_CODE,
+  type SendTarget,
+  sendFields,
+  UNIQUE_KEY_HEAD_LENGTH
+} from './request-frame.ts'
 
 /** The broker makes queue entries behind its log; so long it may take until the last is there. */
 const CATCH_UP_MS_MAX = 60_000
@@ -57,6 +67,23 @@ export async function sendFirst(broker: Address): Promise<void> {
   const target = { topic: 'first', queueId: 0 }
   const fields = sendFields(target, { uniqueKeyHead: '0'.repeat(UNIQUE_KEY_HEAD_LENGTH), isBatch: false })
   await ask(connection, REQUEST_CODE.sendV2, fields, Buffer.from('first'))
+  connection.close()
+}
+
+/** A message in a transaction and its commit: a broker decides once it knows what an earlier run has left. */
+export async function decideFirst(broker: Address): Promise<void> {
+  const connection = await Connection.open(broker)
+  const uniqueKeyHead = '0'.repeat(UNIQUE_KEY_HEAD_LENGTH)
+  const more = { isBatch: false, more: HALF_PROPERTIES, sysFlag: HALF_SYS_FLAG }
+  const fields = sendFields({ topic: 'bench-0', queueId: 0 }, { uniqueKeyHead, ...more })
+  const { header } = await ask(connection, REQUEST_CODE.sendV2, fields, Buffer.from('first'))
+  const end = {
+    producerGroup: PRODUCER_GROUP,
+    tranStateTableOffset: /"queueOffset":"(\d+)"/.exec(header)?.[1] ?? '',
+    commitLogOffset: Number.parseInt(/"msgId":"\w{16}(\w{16})"/.exec(header)?.[1] ?? '', 16),
+    commitOrRollback: COMMIT
+  }
+  await ask(connection, REQUEST_CODE.endTransaction, end)
   connection.close()
 }
 
@@ -126,6 +153,27 @@ export async function readBack(
   return hashOf(known)
 }
 
+/** When a message was born, as its producer says, and stored. */
+export interface RecordTimes {
+  readonly bornAtMs: number
+  readonly storedAtMs: number
+}
+
+/** Of every message of a queue. */
+export async function* recordTimes(broker: Address, target: SendTarget): AsyncIterable<RecordTimes> {
+  const stored = await storedCount(broker, [target])
+  const connection = await Connection.open(broker)
+  for (let offset = 0; offset < stored; ) {
+    const { body } = await ask(connection, REQUEST_CODE.pull, pullFields({ ...target, offset, group: 'bench-check' }))
+    for (let at = 0; at < body.length; at += body.readInt32BE(at)) {
+      const timeAt = (place: number) => Number(body.readBigInt64BE(at + place))
+      yield { bornAtMs: timeAt(RECORD_BORN_AT), storedAtMs: timeAt(RECORD_STORED_AT) }
+      offset++
+    }
+  }
+  connection.close()
+}
+
 async function ask(connection: Connection, code: number, fields: Fields, body?: Uint8Array) {
   const answer = await connection.call(code, fields, body)
   if (answer.code !== 0) throw loadFailure(`request ${code} ${JSON.stringify(fields)}: ${answer.header}`)
@@ -133,6 +181,8 @@ async function ask(connection: Connection, code: number, fields: Fields, body?: 
 }
 
 /** Of a record with IPv4 addresses. */
+const RECORD_BORN_AT = 40
+const RECORD_STORED_AT = 56
 const RECORD_BODY_LENGTH_AT = 84
 
 function* bodiesIn(records: Buffer): Iterable<Buffer> {

@@ -1,11 +1,13 @@
 /** Loads for brokers and stores, and what is measured under them. The benchmarks and `varve bench` share it. */
 export { bodies, HASHED_COUNT, hashOf } from './bodies.ts'
-export { sendFirst } from './broker-calls.ts'
+export { decideFirst, sendFirst } from './broker-calls.ts'
 export { type Comparison, comparisonOf, type Difference, reportsIn } from './compare.ts'
 export { type Address, addressOf } from './connection.ts'
 export { Histogram, type Latency } from './histogram.ts'
-export { type LoadSettings, runLoad } from './loads.ts'
+export type { LoadSettings } from './load.ts'
+export { runLoad } from './loads.ts'
 export {
+  figuresOf,
   type LoadResult,
   measured,
   type StreamLoad,

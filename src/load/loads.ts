@@ -1,83 +1,21 @@
 /** The loads that a broker is put under. Each checks that what was acknowledged is there before it says a figure. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemClock } from '../base/index.ts'
-import { createTopics, deleteTopics, maxOffsets, minOffsets, readBack, targetsOf, untilStored } from './broker-calls.ts'
-import { type Address, type AnswerSink, addressOf, Connection } from './connection.ts'
-import { loadFailure } from './failure.ts'
+import { createTopics, deleteTopics, maxOffsets, minOffsets, targetsOf } from './broker-calls.ts'
+import { addressOf } from './connection.ts'
+import { delayed, dueBurst, dueRate } from './delayed-loads.ts'
 import { Histogram } from './histogram.ts'
-import { type Extent, type Measured, Meter } from './meter.ts'
+import { acknowledgedBy, openLanes, sendAtRate, sendFigures, sendLanes, whenSent } from './lanes.ts'
+import { allStored, DEFAULTS, type Load, type LoadSettings, resultOf } from './load.ts'
+import { Meter } from './meter.ts'
+import { orderCheck } from './order-check.ts'
 import { PullLane } from './pull-lane.ts'
 import type { SendShape } from './ready-requests.ts'
 import type { CaseResult } from './report.ts'
 import type { SendTarget } from './request-frame.ts'
-import { SendLane, type SendLaneOptions } from './send-lane.ts'
+import type { SendLane } from './send-lane.ts'
 import type { Watch } from './timeline.ts'
-
-export interface LoadSettings {
-  /** HOST:PORT of a broker, and its process, if it runs on this machine: its CPU is counted. */
-  readonly broker: string
-  readonly pid?: number
-  readonly load: 'send' | 'fixed-rate' | 'pull' | 'consume' | 'end-to-end' | 'delayed'
-  readonly extent: Extent
-  readonly bodyBytes?: number
-  readonly connections?: number
-  /** Requests in flight on each connection; of a fixed rate, the most that may be. */
-  readonly window?: number
-  readonly batchCount?: number
-  /** Topics are called so, with a number behind it. */
-  readonly topic?: string
-  readonly topicCount?: number
-  readonly queueCount?: number
-  /** Topics that the load has made are deleted after it. */
-  readonly deletes?: boolean
-  /** Messages a second, of a fixed rate; of an end-to-end load 0 is as many as are taken. */
-  readonly rate?: number
-  /** What is there already, to be consumed from its oldest message to its last. */
-  readonly existing?: readonly SendTarget[]
-  /** Messages that lie there before they are pulled. */
-  readonly backlog?: number
-  /** Connections that consume, of an end-to-end load. */
-  readonly consumers?: number
-  /** How messages of a delayed load wait: in a level, or all for one moment. */
-  readonly wait?: 'level' | 'moment'
-  /** Messages that those may be behind; senders wait for them. */
-  readonly lagMax?: number
-}
-
-interface Load extends Required<Omit<LoadSettings, 'pid'>> {
-  readonly watch: Watch
-  readonly address: Address
-  readonly targets: readonly SendTarget[]
-  /** What each of them held before: a broker may have seen other loads. */
-  readonly offsets: readonly number[]
-}
-
-const DEFAULTS = {
-  bodyBytes: 1024,
-  connections: 8,
-  window: 64,
-  batchCount: 1,
-  topic: 'bench',
-  topicCount: 1,
-  queueCount: 8,
-  rate: 0,
-  existing: [],
-  backlog: 200_000,
-  consumers: 4,
-  lagMax: 8192,
-  wait: 'level',
-  deletes: false
-} as const
-
-/** Settings that only one kind of load has. */
-const ONLY_OF = {
-  send: [],
-  'fixed-rate': ['rate'],
-  pull: ['backlog'],
-  consume: [],
-  'end-to-end': ['consumers', 'lagMax', 'rate'],
-  delayed: ['wait']
-} as const
+import { TransactionLane } from './transaction-lane.ts'
 
 /** Whoever watches sees each step; the result has all of them. */
 export async function runLoad(settings: LoadSettings, watch: Omit<Watch, 'pid'> = {}): Promise<CaseResult> {
@@ -101,10 +39,14 @@ export async function runLoad(settings: LoadSettings, watch: Omit<Watch, 'pid'> 
 const loads: Readonly<Record<LoadSettings['load'], (load: Load) => Promise<CaseResult>>> = {
   send: closedLoop,
   'fixed-rate': fixedRate,
+  'beside-cold': besideCold,
   pull: pullBacklog,
   consume,
   'end-to-end': endToEnd,
-  delayed
+  delayed,
+  'due-rate': dueRate,
+  'due-burst': dueBurst,
+  transactions
 }
 
 async function closedLoop(load: Load): Promise<CaseResult> {
@@ -116,14 +58,6 @@ async function closedLoop(load: Load): Promise<CaseResult> {
   lanes.close()
   return resultOf(load, measured, { ...sendFigures(lanes.all), drainMs })
 }
-
-async function whenSent(lanes: readonly SendLane[]): Promise<void> {
-  for (const lane of lanes) lane.start()
-  await Promise.all(lanes.map(lane => lane.idle()))
-}
-
-/** So often what is due is sent: as fine as timers are. */
-const DUE_EVERY_MS = 1
 
 /** Latency counts from when a message was due, so that a broker that stands still is seen by all that would have come. */
 async function fixedRate(load: Load): Promise<CaseResult> {
@@ -142,21 +76,46 @@ async function fixedRate(load: Load): Promise<CaseResult> {
   })
 }
 
-/** `late` is how late this program itself was. */
-async function sendAtRate({ rate }: Load, lanes: readonly SendLane[], meter: Meter, late: Histogram): Promise<void> {
-  if (!(rate > 0)) throw loadFailure('a fixed rate is a number of messages a second')
+const READ_SECONDS_MAX = 3600
+
+/**
+ * Senders at a fixed rate, first alone, then while `existing` is read from end to end at full speed: what it costs those who
+ * send that others read what is no longer in memory. The latencies are those beside the readers.
+ */
+async function besideCold(load: Load): Promise<CaseResult> {
+  const { address, connections, existing, targets } = load
+  const alone = await fixedRate(load)
+  const offsets = await maxOffsets(address, targets)
+  const { seconds, count } = load.extent
+  const extent = seconds === undefined ? { count: count ?? 1 } : { seconds }
+  const reading = new Meter({ seconds: seconds ?? READ_SECONDS_MAX })
+  const from = await minOffsets(address, existing)
+  const lanes = await openLanes(address, Math.min(connections, existing.length), (connection, lane) => {
+    const mine = <Value>(values: readonly Value[]) => values.filter((_, index) => index % connections === lane)
+    const queues = { queues: mine(existing), from: mine(from) }
+    return new PullLane(connection, reading, { ...queues, group: `bench-cold-${lane}`, atEnd: 'stop' })
+  })
   const beganMs = systemClock.monotonicMs()
-  for (let turn = 0, sent = 0; meter.mayBegin(1); turn++) {
-    const dueMs = beganMs + turn * DUE_EVERY_MS
-    while (systemClock.monotonicMs() < dueMs) await pause(Math.max(0, dueMs - systemClock.monotonicMs()))
-    if (meter.counts) late.recordMs(systemClock.monotonicMs() - dueMs)
-    for (const until = Math.floor((turn + 1) * DUE_EVERY_MS * (rate / 1000)); sent < until; sent++) {
-      if (!meter.mayBegin(1)) break
-      lanes[sent % lanes.length]!.sendDue(dueMs) // Inside by the remainder.
-      meter.begun++
+  let readSeconds = 0
+  const readers = async () => {
+    for (const lane of lanes.all) lane.start()
+    await Promise.all(lanes.all.map(lane => lane.idle()))
+    readSeconds = (systemClock.monotonicMs() - beganMs) / 1000
+  }
+  const [beside] = await Promise.race([lanes.failed, Promise.all([fixedRate({ ...load, offsets, extent }), readers()])])
+  lanes.close()
+  const sum = (figure: 'messages' | 'bytes') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
+  return {
+    ...beside,
+    details: {
+      ...beside.details,
+      p99AloneUs: alone.p99Us ?? 0,
+      p99TimesAlone: (beside.p99Us ?? 0) / (alone.p99Us ?? Number.NaN),
+      p999AloneUs: alone.p999Us ?? 0,
+      readSeconds,
+      readRate: sum('messages') / readSeconds,
+      readMiBPerSecond: sum('bytes') / 2 ** 20 / readSeconds
     }
-    for (const lane of lanes) lane.flush()
-    if (!meter.mayBegin(1)) await Promise.all(lanes.map(lane => lane.idle())) // Some may have been refused.
   }
 }
 
@@ -236,7 +195,9 @@ async function endToEnd(load: Load): Promise<CaseResult> {
     sentMs[next & (NUMBER_COUNT - 1)] = nowMs
     return next++
   }
-  const received = (number: number, nowMs: number) => {
+  const checkOrder = orderCheck()
+  const received = (number: number, nowMs: number, queue: SendTarget) => {
+    if (load.ordered) checkOrder(number, queue)
     if (number % TIMED_MESSAGES === 0) meter.record(nowMs - sentMs[number & (NUMBER_COUNT - 1)]!) // By the mask.
   }
   const isHeld = () => sentMeter.begun - meter.count >= lagMax
@@ -286,138 +247,23 @@ async function endToEnd(load: Load): Promise<CaseResult> {
   )
 }
 
-/** Everything that was acknowledged, and nothing else, is there. Resolves with the milliseconds it took to see it. */
-function allStored({ address, targets, offsets }: Load, acknowledged: number): Promise<number> {
-  return untilStored(
+/** Half messages and their commits: the rate is that of pairs. Consumers find each that is counted. */
+async function transactions(load: Load): Promise<CaseResult> {
+  const { address, bodyBytes, connections, window, batchCount, targets } = load
+  const meter = new Meter(load.extent, load.watch)
+  const shape: SendShape = { bodyBytes, window, batchCount, targets }
+  const lanes = await openLanes(
     address,
-    targets,
-    offsets.reduce((sum, offset) => sum + offset, acknowledged)
+    connections,
+    (connection, lane) => new TransactionLane(connection, meter, { shape, lane })
   )
-}
-
-/** The first waits 10 s: all is sent before any of it is due; at the size of a test it need not be. */
-const LEVEL = { measured: 3, smoke: 1 }
-/** A moment lies so long behind the end of sending that everything is taken in before it. */
-const MOMENT_AFTER_MS = { measured: 5000, smoke: 500 }
-const ARRIVED_LOOK_MS = 5
-const ARRIVE_MS_MAX = 90_000
-
-/**
- * Senders with full windows whose messages wait: the rate is that of what was taken, the CPU that of taking and delivering
- * together. `deliveredRate` is how fast the middle of what was delivered came: with one moment for all, as fast as the
- * broker can.
- */
-async function delayed(load: Load): Promise<CaseResult> {
-  const { extent, wait, address, targets, offsets } = load
-  const size = extent.seconds === undefined ? 'smoke' : 'measured'
-  const sendingMs = 1000 * ((extent.warmUpSeconds ?? 0) + (extent.seconds ?? 1))
-  const momentMs = Math.ceil((systemClock.nowMs() + sendingMs + MOMENT_AFTER_MS[size]) / 1000) * 1000
-  const properties = wait === 'level' ? `DELAY\u0001${LEVEL[size]}\u0002` : `TIMER_DELIVER_MS\u0001${momentMs}\u0002`
-  const meter = new Meter(extent, load.watch)
-  const lanes = await sendLanes(load, meter, {}, properties)
-  const count = () => acknowledgedBy(lanes.all)
-  const base = offsets.reduce((sum, offset) => sum + offset, 0)
-  const arrivals: { readonly atMs: number; readonly count: number }[] = []
-  let isSent = false
-  const watch = async () => {
-    const lastMs = systemClock.monotonicMs() + sendingMs + ARRIVE_MS_MAX
-    for (;;) {
-      const arrived = (await maxOffsets(address, targets)).reduce((sum, offset) => sum + offset, -base)
-      arrivals.push({ atMs: systemClock.monotonicMs(), count: arrived })
-      if (isSent && arrived === count()) return
-      if (arrived > count() && isSent) throw loadFailure(`${arrived} messages arrived, ${count()} were acknowledged`)
-      if (systemClock.monotonicMs() > lastMs) throw loadFailure(`${arrived} of ${count()} messages have arrived`)
-      await pause(ARRIVED_LOOK_MS)
-    }
-  }
-  const watching = watch()
-  await Promise.race([lanes.failed, whenSent(lanes.all)])
-  isSent = true
-  const sentAtMs = systemClock.monotonicMs()
-  await Promise.race([lanes.failed, watching])
-  const drainMs = systemClock.monotonicMs() - sentAtMs
+  for (const lane of lanes.all) lane.start()
+  await Promise.race([lanes.failed, Promise.all(lanes.all.map(lane => lane.idle()))])
+  const drainMs = await allStored(
+    load,
+    lanes.all.reduce((sum, lane) => sum + lane.committed, 0)
+  )
   const measured = meter.end()
   lanes.close()
-  const reached = (share: number) => arrivals.find(arrival => arrival.count >= share * count()) ?? arrivals[0]!
-  const [first, last] = [reached(0.1), reached(0.9)]
-  const deliveredRate = (1000 * (last.count - first.count)) / Math.max(1, last.atMs - first.atMs)
-  return resultOf(load, measured, { ...sendFigures(lanes.all), drainMs, deliveredRate })
-}
-
-interface Lanes<Lane> {
-  readonly all: readonly Lane[]
-  /** Rejects when one of them fails; never resolves. */
-  readonly failed: Promise<never>
-  close(): void
-}
-
-async function openLanes<Lane extends AnswerSink>(
-  address: Address,
-  count: number,
-  laneOf: (connection: Connection, lane: number) => Lane
-): Promise<Lanes<Lane>> {
-  const connections = await Promise.all(Array.from({ length: count }, () => Connection.open(address)))
-  let fail: (error: Error) => void = () => {}
-  const failed = new Promise<never>((_, reject) => {
-    fail = reject
-  })
-  const all = connections.map((connection, index) => {
-    const lane = laneOf(connection, index)
-    connection.serve(lane, fail)
-    return lane
-  })
-  const close = () => {
-    for (const connection of connections) connection.close()
-  }
-  return { all, failed, close }
-}
-
-function sendLanes(
-  load: Load,
-  meter: Meter,
-  options: Pick<SendLaneOptions, 'numberOf' | 'isHeld'> = {},
-  properties = ''
-): Promise<Lanes<SendLane>> {
-  const { bodyBytes, window, batchCount, targets } = load
-  const shape: SendShape = { bodyBytes, window, batchCount, targets, properties }
-  return openLanes(
-    load.address,
-    load.connections,
-    (connection, lane) => new SendLane(connection, meter, { shape, lane, ...options })
-  )
-}
-
-const acknowledgedBy = (lanes: readonly SendLane[]) => lanes.reduce((sum, lane) => sum + lane.acknowledged, 0)
-
-function sendFigures(lanes: readonly SendLane[]) {
-  return { refused: lanes.reduce((sum, lane) => sum + lane.refused, 0) }
-}
-
-async function resultOf(
-  load: Load,
-  { messages, all, seconds, brokerCpuUs, ownCpuUs, latency, timeline }: Measured,
-  details: Readonly<Record<string, number>>,
-  numbered = false
-): Promise<CaseResult> {
-  const { address, targets, bodyBytes, connections, window, batchCount, topicCount, queueCount } = load
-  const hash = await readBack(address, targets[0]!, { bodyBytes, numbered }) // There is at least one queue.
-  return {
-    messages,
-    seconds,
-    ...(brokerCpuUs === undefined ? {} : { cpuUs: brokerCpuUs }),
-    ...latency,
-    ...(timeline === undefined ? {} : { timeline }),
-    work: { count: all, hash },
-    settings: {
-      load: load.load,
-      bodyBytes,
-      connections,
-      window,
-      batchCount,
-      topicCount,
-      queueCount,
-      ...Object.fromEntries(ONLY_OF[load.load].map(name => [name, load[name]]))
-    },
-    details: { ...details, generatorCpuUs: ownCpuUs / Math.max(1, messages) }
-  }
+  return resultOf(load, measured, { drainMs })
 }

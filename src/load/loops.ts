@@ -20,6 +20,11 @@ export interface LoadResult {
   readonly timeline?: Timeline
 }
 
+/** What a case says of its load. */
+export function figuresOf({ messages, seconds, cpuUs, latency, timeline }: LoadResult) {
+  return { messages, seconds, cpuUs, ...latency, ...(timeline === undefined ? {} : { timeline }) }
+}
+
 export interface StreamResult extends LoadResult {
   /** How long, warm-up included, the writer waited because it was refused. */
   readonly refusedMs: number

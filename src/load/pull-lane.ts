@@ -58,7 +58,7 @@ export interface PullLaneOptions {
   /** What it does at the end of a queue: begins anew, waits for more as a push consumer does, or is done with it. */
   readonly atEnd: 'again' | 'wait' | 'stop'
   /** Called for each message with the number in its body; it then records what is to be measured. */
-  readonly received?: (number: number, nowMs: number) => void
+  readonly received?: (number: number, nowMs: number, queue: SendTarget) => void
   /** Called once for all answers that came together. */
   readonly progressed?: () => void
 }
@@ -159,7 +159,7 @@ export class PullLane implements AnswerSink {
       }
       expected++
       count++
-      received?.(bytes.readUInt32LE(at + BODY_AT + NUMBER_AT), nowMs)
+      received?.(bytes.readUInt32LE(at + BODY_AT + NUMBER_AT), nowMs, this.#options.queues[queue]!)
     }
     return count
   }

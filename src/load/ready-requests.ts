@@ -32,6 +32,7 @@ export interface SendShape {
   readonly targets: readonly SendTarget[]
   /** Further properties of each message, encoded. */
   readonly properties?: string
+  readonly sysFlag?: number
 }
 
 /** A request that is answered late does not hold up the others until so many later ones have been. */
@@ -47,7 +48,7 @@ export class ReadyRequests {
   readonly #born = Buffer.from(BORN_PLACE)
   #bornMs = 0
 
-  constructor({ bodyBytes, window, batchCount, targets, properties = '' }: SendShape, lane: number) {
+  constructor({ bodyBytes, window, batchCount, targets, properties = '', sysFlag = 0 }: SendShape, lane: number) {
     const wanted = Math.max(PLACES_MIN, window * PLACES_PER_WINDOW)
     this.count = Math.ceil(wanted / targets.length) * targets.length
     const body = bodies(bodyBytes)
@@ -57,7 +58,7 @@ export class ReadyRequests {
       .toUpperCase()
     const frames = Array.from({ length: this.count }, (_, index) => {
       const target = targets[(lane + index) % targets.length]! // Inside by the remainder.
-      const fields = sendFields(target, { uniqueKeyHead, isBatch: batchCount > 1, more: properties })
+      const fields = sendFields(target, { uniqueKeyHead, isBatch: batchCount > 1, more: properties, sysFlag })
       if (batchCount === 1) return requestFrame(REQUEST_CODE.sendV2, fields, OPAQUE_FIRST, bodyOf(index))
       const batch = Array.from({ length: batchCount }, (_, at) => bodyOf(index * batchCount + at))
       return requestFrame(REQUEST_CODE.sendBatch, fields, OPAQUE_FIRST, batchBody(batch, uniqueKeyHead))

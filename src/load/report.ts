@@ -72,6 +72,8 @@ export interface Report {
   readonly ratios: readonly ({ readonly of: string; readonly a: string; readonly b: string } & Spread)[]
   readonly verdicts: readonly Verdict[]
   readonly leftOut: readonly { readonly name: string; readonly why: string }[]
+  /** Sides called NAME@NUMBER are points of one curve over this; `backlog`: of the rate over what is stored. */
+  readonly sweep?: string
   readonly runs: readonly (readonly Measurement[])[]
 }
 

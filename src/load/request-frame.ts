@@ -10,6 +10,7 @@ export const REQUEST_CODE = {
   createTopic: 17,
   maxOffset: 30,
   minOffset: 31,
+  endTransaction: 37,
   deleteTopic: 215,
   sendV2: 310,
   sendBatch: 320
@@ -64,19 +65,33 @@ export const UNIQUE_KEY_COUNTER_DIGITS = 8
 /** Stands in a new frame where the counter of the unique key and the time of birth will be written. */
 export const COUNTER_PLACE = '00000000'
 export const BORN_PLACE = '1700000000000'
+export const PRODUCER_GROUP = 'bench-producer'
+
+/** What makes a message one half of a transaction; the other is a request that says what becomes of it. */
+export const HALF_SYS_FLAG = 4
+export const HALF_PROPERTIES = `TRAN_MSG\u0001true\u0002PGROUP\u0001${PRODUCER_GROUP}\u0002`
+export const COMMIT = 8
+
+export interface SendFieldsOptions {
+  readonly uniqueKeyHead: string
+  readonly isBatch: boolean
+  /** Further properties, encoded. */
+  readonly more?: string
+  readonly sysFlag?: number
+}
 
 /** What a Java client of 4.x and 5.x sends for one message: its two properties are those that it always sets. */
 export function sendFields(
   { topic, queueId }: SendTarget,
-  { uniqueKeyHead, isBatch, more = '' }: { uniqueKeyHead: string; isBatch: boolean; more?: string }
+  { uniqueKeyHead, isBatch, more = '', sysFlag = 0 }: SendFieldsOptions
 ): Fields {
   return {
-    a: 'bench-producer',
+    a: PRODUCER_GROUP,
     b: topic,
     c: 'TBW102',
     d: 4,
     e: queueId,
-    f: 0,
+    f: sysFlag,
     g: BORN_PLACE,
     h: 0,
     i: properties(`${uniqueKeyHead}${COUNTER_PLACE}`) + more,

@@ -4,7 +4,7 @@ import { systemClock } from '../base/index.ts'
 import type { Store } from '../store/index.ts'
 import { bodies, HASHED_COUNT, hashOf } from './bodies.ts'
 import { loadFailure } from './failure.ts'
-import { type LoadResult, streamLoad, windowLoad } from './loops.ts'
+import { figuresOf, type LoadResult, streamLoad, windowLoad } from './loops.ts'
 import type { Extent } from './meter.ts'
 import { accepted, inTurn } from './refused.ts'
 import type { CaseResult } from './report.ts'
@@ -98,11 +98,7 @@ export async function runStoreLoad(
   const { mapper } = store.info()
 
   return {
-    messages: load.messages,
-    seconds: load.seconds,
-    cpuUs: load.cpuUs,
-    ...load.latency,
-    ...(load.timeline === undefined ? {} : { timeline: load.timeline }),
+    ...figuresOf(load),
     work: { count: load.messages, hash: hashOf(firstBodies) },
     settings: {
       bodyBytes,

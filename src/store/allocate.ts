@@ -16,10 +16,11 @@
  *
  * Not here: mapping (the owner maps what is prepared), the thread (workers/allocator.ts).
  */
-import { KiB, MiB, PAGE_BYTES, VarveError } from '../base/index.ts'
+import { KiB, MiB, PAGE_BYTES } from '../base/index.ts'
 import type { Files, OpenFile, Prefault } from './files.ts'
 import { commitLogDirectory, nextSegmentPath, segmentPath, sidecarDirectory } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
+import { clearShortage, isShortage, noteShortage } from './shortage.ts'
 
 /**
  * Zeros are written in pieces of this size, and at its multiples. The system keeps what is written at once together as
@@ -35,8 +36,7 @@ const CLEAR_OF_WRITER_BYTES = 1 * MiB
 const AWAITED_BYTES_MAX = 64 * KiB
 /** A store that is open but not written to should take no memory for what it might be. */
 const AHEAD_BYTES_MIN = 2 * MiB
-const DISK_FULL_RETRY_MS = 100
-export const DISK_FULL_FOR_SEGMENTS = 1
+const SHORTAGE_RETRY_MS = 100
 
 export interface AllocatorOptions {
   readonly directory: string
@@ -55,6 +55,8 @@ export class Allocator {
   #appended: number
   /** Whether whoever writes waits for each record, as of the last look. */
   #isAwaited = true
+  /** Whether the last step was refused what it needed. */
+  #isShort = false
   readonly #zeros = new Uint8Array(ZEROING_BYTES_MAX)
   /** Of the segment that pages were last made present in. */
   #open: { base: number; file: OpenFile } | undefined
@@ -70,6 +72,20 @@ export class Allocator {
   /** Does one piece of work. Returns after how many ms to come back unless woken: 0 while there is more to do. */
   step(): number {
     this.#look()
+    try {
+      const waitMs = this.#work()
+      if (this.#isShort) clearShortage(this.#progress, 'allocator')
+      this.#isShort = false
+      return waitMs
+    } catch (error) {
+      if (!isShortage(error)) throw error
+      noteShortage(this.#progress, 'allocator', error)
+      this.#isShort = true
+      return SHORTAGE_RETRY_MS
+    }
+  }
+
+  #work(): number {
     // What is about to be written comes first: a missing page stalls the owner now, a missing segment only later.
     if (this.#pagesMissing(this.#aheadBytes() / 2)) return this.#makePagesPresent()
     if (this.#progress.count(SLOT.segmentPrepared) <= this.#segment) return this.#prepare(this.#segment + 1)
@@ -169,14 +185,7 @@ export class Allocator {
   }
 
   #prepare(segment: number): number {
-    try {
-      prepareSegment(this.#files, this.#options, segment * this.#options.segmentBytes)
-    } catch (error) {
-      if (!(error instanceof VarveError) || error.code !== 'STORE_DISK_FULL') throw error
-      this.#progress.setBits(SLOT.diskFull, DISK_FULL_FOR_SEGMENTS)
-      return DISK_FULL_RETRY_MS
-    }
-    this.#progress.clearBits(SLOT.diskFull, DISK_FULL_FOR_SEGMENTS)
+    prepareSegment(this.#files, this.#options, segment * this.#options.segmentBytes)
     this.#progress.setCount(SLOT.segmentPrepared, segment)
     this.#progress.notify(SLOT.segmentPrepared)
     return 0
@@ -201,6 +210,7 @@ export function prepareSegment(
     } finally {
       existing.close()
     }
+    files.syncDirectory(commitLogDirectory(directory)) // Whoever gave it its name may not have come to this.
     return
   }
   const temporary = nextSegmentPath(directory)

@@ -23,6 +23,7 @@ import { ZEROING_BYTES_MAX } from './allocate.ts'
 import type { LogSegment, LogSegments } from './log-segments.ts'
 import type { Window } from './message-encoder.ts'
 import { LAG_BYTES_MAX, type Progress, type Role, SLOT } from './progress.ts'
+import { shortageOf } from './shortage.ts'
 
 /** Limits are checked, and threads that fell asleep are woken, each time so much has been written. */
 const CHECK_BYTES = 1 * MiB
@@ -88,7 +89,7 @@ export class CommitLog {
 
   /**
    * Makes room for a record of at most `bytesMax` and returns its position. Nothing is visible before `publish`.
-   * @throws VarveError STORE_BUSY, STORE_DISK_FULL: nothing has changed, the same call may succeed later
+   * @throws VarveError STORE_BUSY, or what the system is short of: nothing has changed, the same call may succeed later
    */
   reserve(bytesMax: number): number {
     assert(bytesMax <= this.recordBytesMax, 'the record fits into a segment')
@@ -120,7 +121,9 @@ export class CommitLog {
 
   /** Whether `reserve` would succeed now, as far as flushing and dispatching are concerned. */
   hasRoom(): boolean {
-    return this.#lagError() === undefined && (this.#progress.count(SLOT.diskFull) === 0 || this.#segments.nextIsOpen)
+    this.#segments.openPrepared()
+    const isShort = shortageOf(this.#progress) !== undefined || this.#segments.refusal !== undefined
+    return this.#lagError() === undefined && (!isShort || this.#segments.nextIsOpen)
   }
 
   #chooseWindow(bytesMax: number): void {
@@ -182,7 +185,7 @@ export class CommitLog {
     }
     const unwritten = this.#appended - this.#progress.position(SLOT.queuesWritten, this.#appended)
     if (unflushed <= this.#dirtyBytesMax && unwritten <= LAG_BYTES_MAX / 2) return undefined
-    return new VarveError(this.#progress.count(SLOT.diskFull) === 0 ? 'STORE_BUSY' : 'STORE_DISK_FULL', {
+    return new VarveError(shortageOf(this.#progress) ?? 'STORE_BUSY', {
       unflushedBytes: unflushed,
       undispatchedBytes: unwritten
     })
@@ -200,19 +203,17 @@ export class CommitLog {
     this.#segments.openPrepared()
   }
 
-  /** The allocator is late, or the disk is full. */
+  /** The allocator is late, or the system is short of something. */
   #awaitNextSegment(): void {
     const wanted = this.#segment.ordinal + 1
     this.#wake('allocator')
     const prepared = this.#progress.count(SLOT.segmentPrepared)
-    if (prepared < wanted && this.#progress.count(SLOT.diskFull) === 0) {
+    if (prepared < wanted && shortageOf(this.#progress) === undefined) {
       this.#progress.waitForChange(SLOT.segmentPrepared, prepared, SEGMENT_WAIT_MS)
     }
     this.#segments.openPrepared()
     if (this.#segments.nextIsOpen) return
-    throw new VarveError(this.#progress.count(SLOT.diskFull) === 0 ? 'STORE_BUSY' : 'STORE_DISK_FULL', {
-      segment: wanted
-    })
+    throw this.#segments.refusal ?? new VarveError(shortageOf(this.#progress) ?? 'STORE_BUSY', { segment: wanted })
   }
 
   #closeSegment(): void {

@@ -7,7 +7,7 @@
  * Invariants:
  * - `queuesWritten ≤ dispatched ≤ appended` (with synchronous flush `≤ flushed`: readers must not see more)
  * - entry n of a queue is the message with queue offset n; a hole is never closed by shifting
- * - a full disk is waited out, any other failure ends the store
+ * - a full disk, or another shortage, is waited out; any other failure ends the store
  *
  * Not here: how entries reach their files (queue-stage.ts), the index files (key-index.ts), the thread
  * (workers/dispatcher.ts).
@@ -23,14 +23,14 @@ import { topicDirectory } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import { QueueFiles } from './queue-files.ts'
-import { isDiskFull, newStagedQueue, QueueStage, type StagedQueue } from './queue-stage.ts'
+import { newStagedQueue, QueueStage, type StagedQueue } from './queue-stage.ts'
+import { clearShortage, isShortage, noteShortage } from './shortage.ts'
 import type { DeletedTopic } from './sidecar.ts'
 import type { DamagedRange } from './store-api.ts'
 import { type DispatchTopic, TopicTable } from './topic-table.ts'
 
 const STEP_BYTES = 1 * MiB
-const DISK_FULL_RETRY_MS = 50
-export const DISK_FULL_FOR_QUEUES = 2
+const SHORTAGE_RETRY_MS = 50
 
 export interface DispatchOptions {
   readonly directory: string
@@ -176,13 +176,13 @@ export class Dispatcher {
       if (this.#walk.at < limit) this.#walk.run(limit, this.#walk.at + STEP_BYTES)
       const waitMs = this.#writeOut()
       this.#publish()
-      this.#progress.clearBits(SLOT.diskFull, DISK_FULL_FOR_QUEUES)
+      clearShortage(this.#progress, 'dispatcher')
       return this.#walk.at < limit ? 0 : waitMs
     } catch (error) {
-      // What was done before the disk was full is published by the first step for which there is room again.
-      if (!isDiskFull(error)) throw error
-      this.#progress.setBits(SLOT.diskFull, DISK_FULL_FOR_QUEUES)
-      return DISK_FULL_RETRY_MS
+      // What was done before is published by the first step for which there is room again.
+      if (!isShortage(error)) throw error
+      noteShortage(this.#progress, 'dispatcher', error)
+      return SHORTAGE_RETRY_MS
     }
   }
 

@@ -13,6 +13,7 @@ import { LogSyncer, syncLog } from './flush.ts'
 import { FlushWaiters } from './flush-waiters.ts'
 import type { Health } from './health.ts'
 import { type Progress, SLOT } from './progress.ts'
+import { isShortage } from './shortage.ts'
 import type { StoreThreads } from './threads.ts'
 
 const OWN_SYNC_MS_MAX = 2
@@ -176,7 +177,9 @@ export class GroupCommit {
       syncLog(this.#syncer, this.#progress, flushed, until)
     } catch (error) {
       if (!(error instanceof VarveError)) throw error
-      onFailed(error)
+      // A segment that cannot be opened for now has not failed to be synced: the flusher tries until it can.
+      if (isShortage(error)) this.#startFlusher()
+      else onFailed(error)
       return
     }
     const tookMs = clock.monotonicMs() - startedMs

@@ -18,6 +18,7 @@ import { type Progress, SLOT } from './progress.ts'
 import { firstOffsetOf, type QueueMinimum } from './queue-minimum.ts'
 import { Retention } from './retention.ts'
 import { Sealer } from './sealer.ts'
+import { isShortage } from './shortage.ts'
 import type { DeletedTopic } from './sidecar.ts'
 import type { SegmentFacts } from './store-api.ts'
 import type { StoreThreads } from './threads.ts'
@@ -58,6 +59,8 @@ export class Housekeeping {
   /** Copies of the log under way: no segment is deleted meanwhile. */
   #copies = 0
   #diskIsFull = false
+  /** Segments that the log has let go of and whose files are still to be removed. */
+  readonly #outdated: string[] = []
 
   constructor(world: HousekeepingWorld) {
     const { files, clock, options, threads, log } = world
@@ -142,7 +145,7 @@ export class Housekeeping {
     try {
       this.#world.segments.checkCurrent()
     } catch (error) {
-      this.#failUnlessFull(error)
+      this.#failUnlessShort(error)
       return
     }
     const { clock, options, log, segments } = this.#world
@@ -150,9 +153,9 @@ export class Housekeeping {
     const written = this.#position(SLOT.queuesWritten)
     const dueMs = this.#queuesDurableMs + QUEUES_DURABLE_INTERVAL_MS
     const isDue = nowMs >= dueMs || written - this.#queuesDurableUntil >= QUEUES_DURABLE_BYTES
-    if (isDue && written > this.#queuesDurableUntil) this.saveQueues().catch(error => this.#failUnlessFull(error))
+    if (isDue && written > this.#queuesDurableUntil) this.saveQueues().catch(error => this.#failUnlessShort(error))
     if (options.retention.intervalMs > 0 && this.#retention.isDue(nowMs)) {
-      this.clean({ ignoreHours: false }).catch(error => this.#failUnlessFull(error))
+      this.clean({ ignoreHours: false }).catch(error => this.#failUnlessShort(error))
     }
     const { firstPosition } = segments
     this.#sealer.step({ firstPosition, flushed: this.#position(SLOT.flushed), appended: log.appended })
@@ -168,10 +171,12 @@ export class Housekeeping {
     }
   }
 
-  /** A full disk passes; whatever else fails in the background ends the store. */
-  #failUnlessFull(error: unknown): void {
-    const failure = error instanceof VarveError ? error : new VarveError('STORE_THREAD_DIED', {}, { cause: error })
-    if (failure.code !== 'STORE_DISK_FULL') this.#world.onFailed(failure)
+  /** A shortage passes; whatever else fails in the background ends the store. */
+  #failUnlessShort(error: unknown): void {
+    if (isShortage(error)) return
+    this.#world.onFailed(
+      error instanceof VarveError ? error : new VarveError('STORE_THREAD_DIED', {}, { cause: error })
+    )
   }
 
   async #saveQueues(): Promise<void> {
@@ -184,21 +189,31 @@ export class Housekeeping {
   }
 
   async #clean(options: { ignoreHours: boolean }): Promise<readonly SegmentFacts[]> {
-    const { segments, threads, log } = this.#world
+    const { segments, log } = this.#world
     const gone: SegmentFacts[] = []
+    await this.#discard()
     this.#diskIsFull = this.#retention.diskIsFull()
     for (const segment of this.#retention.choose(segments.deletable(), log.appended, options)) {
       // A segment that is not yet flushed or dispatched, or is being copied, stays until the next time.
       if (this.#copies > 0 || segment.until > this.#position(SLOT.flushed)) break
       if (segment.until > this.#position(SLOT.queuesWritten)) break
       segments.dropFirst()
-      await threads.runJob({ type: 'discard', path: segment.path })
+      this.#outdated.push(segment.path)
+      await this.#discard()
       gone.push(segment)
     }
     if (gone.length === 0) return gone
     await this.#cleanQueues()
     this.#diskIsFull = this.#retention.diskIsFull()
     return gone
+  }
+
+  /** Oldest first: a log with a segment missing before the last of them could not be opened. */
+  async #discard(): Promise<void> {
+    for (let path = this.#outdated[0]; path !== undefined; path = this.#outdated[0]) {
+      await this.#world.threads.runJob({ type: 'discard', path })
+      this.#outdated.shift()
+    }
   }
 
   async #cleanQueues(): Promise<void> {

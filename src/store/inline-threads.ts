@@ -19,6 +19,8 @@ import {
 } from './store-parts.ts'
 import type { StoreThreads, ThreadEvents, ThreadSetup } from './threads.ts'
 
+const RETRY_MS = 50
+
 export function inlineThreads(files: Files, clock: Clock): StoreThreads {
   const world: PartWorld = { files, clock, prefault: undefined, dropPages: undefined }
   let parts: { allocator: Part; flusher: FlusherPart; dispatcher: DispatcherPart } | undefined
@@ -26,6 +28,8 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
   let failed = false
   /** A part that wakes another while it works must not start it in the middle of itself. */
   let working = false
+  let isAwaited = false
+  let retry: NodeJS.Timeout | undefined
 
   function fail(error: unknown): VarveError {
     const failure = error instanceof VarveError ? error : errorFromReport(report(error))
@@ -58,6 +62,16 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
     }
   }
 
+  /** A flusher that was refused what it needed is woken by nobody: whoever waits for it does not append meanwhile. */
+  function flush(flusher: FlusherPart): void {
+    runUntilIdle(flusher)
+    if (!isAwaited || failed || retry !== undefined || !flusher.isShort()) return
+    retry = setTimeout(() => {
+      retry = undefined
+      if (parts !== undefined) flush(parts.flusher)
+    }, RETRY_MS)
+  }
+
   return {
     kind: 'none',
     warm() {
@@ -75,7 +89,8 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
     },
     wake(role: Role) {
       if (parts === undefined) return
-      runUntilIdle(parts[role])
+      if (role === 'flusher') flush(parts.flusher)
+      else runUntilIdle(parts[role])
     },
     announce: queue => parts?.dispatcher.announce(queue),
     async forgetTopic(topic, until) {
@@ -89,9 +104,12 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
     async logBeginsAt(physicalOffset, firstFiles) {
       parts?.dispatcher.logBeginsAt(physicalOffset, firstFiles)
     },
-    hold() {},
+    hold(waiting) {
+      isAwaited = waiting
+    },
     async stop() {
       assert(parts !== undefined, 'the parts have been started')
+      clearTimeout(retry)
       try {
         parts.flusher.finish()
         parts.dispatcher.finish(neverPauses)
@@ -104,6 +122,7 @@ export function inlineThreads(files: Files, clock: Clock): StoreThreads {
     },
     async kill() {
       failed = true
+      clearTimeout(retry)
       parts = undefined
     }
   }

@@ -160,6 +160,8 @@ function syncFiles(files: Files, paths: readonly string[]): undefined {
 }
 
 function discard(files: Files, path: string): undefined {
+  // Who tried before has not come to the second step.
+  if (files.find(path) === undefined) return files.syncDirectory(dirname(path)) as undefined
   const file = files.open(path, 'write')
   try {
     // The name goes first, for good: a segment of zeros under it would be taken for the end of the log.

@@ -127,8 +127,13 @@ export class KeyIndexFile {
     this.#file = files.open(path, 'write')
     this.#syncedUntil = this.#firstItemAt
     this.#recordFrom = header.nextItem
-    this.#takeBackUncounted()
-    this.#recordFrom = this.#firstItemOfLastRecord()
+    try {
+      this.#takeBackUncounted()
+      this.#recordFrom = this.#firstItemOfLastRecord()
+    } catch (error) {
+      this.#file.close()
+      throw error
+    }
   }
 
   get header(): Readonly<IndexFileHeader> {

@@ -76,6 +76,8 @@ export function openKeyIndex(options: KeyIndexOptions & { readonly clock: Clock 
   return new IndexFiles(options)
 }
 
+type IndexEnd = Pick<IndexFileHeader, 'endAtMs' | 'endPhysicalOffset'>
+
 interface OlderFile {
   readonly name: string
   readonly header: Readonly<IndexFileHeader>
@@ -283,17 +285,26 @@ class IndexFiles implements KeyIndex {
       this.#files.syncDirectory(dirname(directory))
     }
     const header = before?.header ?? { endAtMs: 0, endPhysicalOffset: 0 }
-    createIndexFile(this.#files, this.#path(name), this.#options, header)
-    this.#files.syncDirectory(directory)
-    before?.publish()
-    // Whatever fails up to here leaves everything as it was: a file that is in two places would be closed twice.
-    const added = this.#open({ name, header: emptyAfter(header) })
+    const added = this.#make(name, header, before)
     if (before !== undefined) {
       this.#older.push({ name: nameOf(before.path), header: before.header })
       this.#unsynced.push(before)
     }
     this.#newest = added
     return added
+  }
+
+  /** Whatever fails leaves everything as it was: a file that is in two places would be closed twice. */
+  #make(name: string, header: IndexEnd, before: KeyIndexFile | undefined): KeyIndexFile {
+    createIndexFile(this.#files, this.#path(name), this.#options, header)
+    try {
+      this.#files.syncDirectory(this.#options.directory)
+      before?.publish()
+      return this.#open({ name, header: emptyAfter(header) })
+    } catch (error) {
+      this.#files.remove(this.#path(name))
+      throw error
+    }
   }
 
   #dropNewest(): void {

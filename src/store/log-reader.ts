@@ -92,11 +92,17 @@ export class LogReader {
   #openSegment(base: number): void {
     this.close()
     const file = this.#files.open(segmentPath(this.#directory, base), 'read')
+    try {
+      if (this.#files.mapper !== 'plain') {
+        this.#mapping = file.map(Math.min(this.#segmentBytes, file.sizeBytes()), 'read')
+        this.bytes = this.#mapping.bytes
+        this.view = this.#mapping.view
+      }
+    } catch (error) {
+      file.close()
+      throw error
+    }
     this.#file = file
     this.#segment = base
-    if (this.#files.mapper === 'plain') return
-    this.#mapping = file.map(Math.min(this.#segmentBytes, file.sizeBytes()), 'read')
-    this.bytes = this.#mapping.bytes
-    this.view = this.#mapping.view
   }
 }

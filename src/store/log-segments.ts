@@ -17,6 +17,7 @@ import { parseSegmentName } from '../layout/index.ts'
 import type { Files, Mapping, OpenFile } from './files.ts'
 import { commitLogDirectory, segmentPath } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
+import { isShortage } from './shortage.ts'
 import type { SegmentFacts } from './store-api.ts'
 
 /** Mappings of old segments kept for readers. Each is address space, not memory. */
@@ -43,6 +44,7 @@ export class LogSegments {
   #last: number
   /** The furthest that is mapped for writing: `#last`, or the one after it. */
   #mapped: number
+  #refusal: VarveError | undefined
 
   constructor(
     files: Files,
@@ -75,10 +77,16 @@ export class LogSegments {
   openPrepared(): void {
     const prepared = this.#progress.count(SLOT.segmentPrepared)
     if (this.#mapped >= prepared || this.#mapped > this.#last) return
-    const segment = this.#openSegment(this.#mapped + 1, true)
+    const segment = this.#openNext()
+    if (segment === undefined) return
     this.#progress.setAddress(segment.ordinal, segment.mapping?.address ?? 0)
     this.#progress.setCount(SLOT.segmentMapped, segment.ordinal)
     this.#mapped = segment.ordinal
+  }
+
+  /** Why the segment after the current one could not be opened, if the system was short of something. */
+  get refusal(): VarveError | undefined {
+    return this.#refusal
   }
 
   /** The segment being written. */
@@ -158,6 +166,18 @@ export class LogSegments {
 
   close(): void {
     for (const ordinal of [...this.#open.keys()]) this.#close(ordinal)
+  }
+
+  /** Undefined while the system refuses it: nobody needs it before the current one is full. */
+  #openNext(): LogSegment | undefined {
+    this.#refusal = undefined
+    try {
+      return this.#openSegment(this.#mapped + 1, true)
+    } catch (error) {
+      if (!isShortage(error) || this.#mapped < this.#last) throw error
+      this.#refusal = error
+      return undefined
+    }
   }
 
   #openSegment(ordinal: number, writable: boolean): LogSegment {

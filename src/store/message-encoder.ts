@@ -41,6 +41,13 @@ const INT32_MAX = 0x7fffffff
 /** No UTF-16 unit takes more bytes in UTF-8. */
 const BYTES_PER_UNIT_MAX = 3
 
+/** A power of two. */
+const HOST_SLOTS = 4096
+
+interface KnownHost extends HostAddress {
+  readonly bytes: Uint8Array
+}
+
 export interface EncoderOptions {
   readonly messageBytesMax: number
   readonly storeHost: HostAddress
@@ -66,20 +73,13 @@ export class MessageEncoder {
   readonly #draft = new RecordDraft()
   readonly #positions = new RecordPositions()
   readonly #storeHostBytes: Uint8Array
-  /** Producers are few: the last host is nearly always the next one too. */
-  #lastBornHost: HostAddress
-  #lastBornHostBytes: Uint8Array
-  /** So are the stores whose records are copied. */
-  #lastStoreHost: HostAddress
-  #lastStoreHostBytes: Uint8Array
+  /** Producers with many connections take turns: each host has a slot by its port, in which another may take its place. */
+  readonly #hosts: KnownHost[]
 
   constructor(options: EncoderOptions) {
     this.#options = options
     this.#storeHostBytes = hostToBytes(options.storeHost)
-    this.#lastBornHost = options.storeHost
-    this.#lastBornHostBytes = this.#storeHostBytes
-    this.#lastStoreHost = options.storeHost
-    this.#lastStoreHostBytes = this.#storeHostBytes
+    this.#hosts = new Array<KnownHost>(HOST_SLOTS).fill({ ...options.storeHost, bytes: this.#storeHostBytes })
   }
 
   /** The most bytes that the record can take. @throws VarveError MESSAGE_BODY_TOO_LARGE, MESSAGE_PROPERTIES_TOO_LARGE */
@@ -121,8 +121,8 @@ export class MessageEncoder {
     const { body, bornHost, storeHost } = message
     const { bytes: topicBytes } = place.topic
     const draft = this.#draft
-    const bornHostBytes = bornHost === undefined ? this.#storeHostBytes : this.#bornHostBytes(bornHost)
-    const storeHostBytes = storeHost === undefined ? this.#storeHostBytes : this.#copiedHostBytes(storeHost)
+    const bornHostBytes = bornHost === undefined ? this.#storeHostBytes : this.#bytesOfHost(bornHost)
+    const storeHostBytes = storeHost === undefined ? this.#storeHostBytes : this.#bytesOfHost(storeHost)
     const bodyBytes = typeof body === 'string' ? textBytes(body) : body.length
     const magic = recordMagicFor(topicBytes.length)
 
@@ -186,20 +186,13 @@ export class MessageEncoder {
     return guess > this.#options.messageBytesMax ? textBytes(body) : guess
   }
 
-  #bornHostBytes(host: HostAddress): Uint8Array {
-    if (host !== this.#lastBornHost) {
-      this.#lastBornHostBytes = hostToBytes(host)
-      this.#lastBornHost = host
-    }
-    return this.#lastBornHostBytes
-  }
-
-  #copiedHostBytes(host: HostAddress): Uint8Array {
-    if (host !== this.#lastStoreHost) {
-      this.#lastStoreHostBytes = hostToBytes(host)
-      this.#lastStoreHost = host
-    }
-    return this.#lastStoreHostBytes
+  #bytesOfHost(host: HostAddress): Uint8Array {
+    const slot = host.port & (HOST_SLOTS - 1)
+    const known = this.#hosts[slot] as KnownHost // One of HOST_SLOTS.
+    if (known.port === host.port && known.address === host.address) return known.bytes
+    const bytes = hostToBytes(host)
+    this.#hosts[slot] = { address: host.address, port: host.port, bytes }
+    return bytes
   }
 
   /** Returns the position after the properties. */

@@ -3,9 +3,30 @@
  *
  * On Node 20 each object that was made by spreading another has a shape of its own, and every look at a property of it
  * costs as much as half of an append: reading the 13 fields one by one took 2.3 us, `Object.assign` takes 0.5 us and for
- * other objects no more than reading them. So callers' objects are copied here, and looked at nowhere else.
+ * other objects no more than reading them. So callers' objects are copied here, and looked at nowhere else; only a
+ * `WholeMessage` is as good as the copy.
  */
-import type { MessageInput } from '../model/index.ts'
+import type { HostAddress, MessageInput } from '../model/index.ts'
+
+/**
+ * A message for callers who store a great many: it has all fields, so that all messages of the kind have one shape, and is
+ * read where it is. The caller keeps it and fills it anew for each message.
+ */
+export class WholeMessage implements MessageInput {
+  topic = ''
+  queueId = 0
+  body: Uint8Array | string = ''
+  tag?: string
+  keys?: string | readonly string[]
+  properties?: Readonly<Record<string, string>> | Uint8Array
+  flag = 0
+  sysFlag = 0
+  bornAtMs?: number
+  bornHost?: HostAddress
+  storeHost?: HostAddress
+  reconsumeTimes = 0
+  preparedTransactionOffset = 0
+}
 
 /** Every field is there; what a caller has left out is undefined. */
 export type MessageFields = Required<Pick<MessageInput, 'topic' | 'queueId' | 'body'>> & {
@@ -35,6 +56,7 @@ export class MessageTaker {
 
   /** What `message` holds now; valid until the next call. */
   take(message: MessageInput): MessageFields {
+    if (message instanceof WholeMessage) return message as WholeMessage as MessageFields // All fields are there.
     if (!this.#exact || Object.getPrototypeOf(message) !== Object.prototype) return this.#takeEach(message)
     const fields = this.#fields
     // Nothing of the message before may stay, not even of a caller's that lacks what the types demand.

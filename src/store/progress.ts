@@ -32,7 +32,7 @@ const SLOT_NAMES = [
   // Flags and counters.
   'stop',
   'failed',
-  'diskFull', // Bits by part: 1 allocator, 2 dispatcher.
+  'shortages', // Bits by part and kind: see shortage.ts.
   'writeQueuesNow', // Counts requests to write out every staged queue entry.
   'queuesWrittenRequests', // The last such request that was fulfilled.
   // One pair a thread: a counter to wait on, and whether anybody waits there.

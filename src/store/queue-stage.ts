@@ -13,7 +13,7 @@
  *
  * Not here: which record makes which entry (dispatch.ts).
  */
-import { assert, type Clock, VarveError } from '../base/index.ts'
+import { assert, type Clock } from '../base/index.ts'
 import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, setInt53 } from '../layout/index.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import type { QueueFiles } from './queue-files.ts'
@@ -107,7 +107,7 @@ export class QueueStage {
 
   /**
    * The caller has checked that `queue.nextOffset` is the offset of this message.
-   * @throws VarveError STORE_DISK_FULL before anything has changed: the same call may be made again
+   * @throws VarveError what the system is short of, before anything has changed: the same call may be made again
    */
   add(queue: StagedQueue, position: number, recordBytes: number, tagsCode: number): void {
     if (queue.chunk !== undefined && queue.stagedCount === queue.chunk.entriesMax) {
@@ -260,6 +260,3 @@ class ChunkPool {
     this.#free.push(chunk)
   }
 }
-
-/** Whether a write failed only because the disk is full: the dispatcher waits and goes on. */
-export const isDiskFull = (error: unknown): boolean => error instanceof VarveError && error.code === 'STORE_DISK_FULL'

@@ -85,25 +85,29 @@ class RealFiles implements Files {
   }
 
   syncDirectory(path: string): void {
-    try {
-      withFile(path, fsyncSync)
-    } catch (error) {
-      const details = { operation: 'fsync', path, errno: errnoOf(error) }
-      throw new VarveError('STORE_SYNC_FAILED', details, { cause: error })
-    }
+    withFile(path, file => {
+      try {
+        fsyncSync(file)
+      } catch (error) {
+        const details = { operation: 'fsync', path, errno: errnoOf(error) }
+        throw new VarveError('STORE_SYNC_FAILED', details, { cause: error })
+      }
+    })
   }
 
   syncFileSystem(path: string): boolean {
     const { native } = this.#mapper
     if (native === undefined) return false
-    try {
-      withFile(path, file => native.syncFileSystem(file))
-      return true
-    } catch (error) {
-      const errno = errnoOf(error)
-      if (isUnsupported(errno)) return false
-      throw new VarveError('STORE_SYNC_FAILED', { operation: 'syncfs', path, errno }, { cause: error })
-    }
+    return withFile(path, file => {
+      try {
+        native.syncFileSystem(file)
+        return true
+      } catch (error) {
+        const errno = errnoOf(error)
+        if (isUnsupported(errno)) return false
+        throw new VarveError('STORE_SYNC_FAILED', { operation: 'syncfs', path, errno }, { cause: error })
+      }
+    })
   }
 
   space(path: string): DiskSpace {
@@ -237,10 +241,11 @@ function makeWithParents(path: string): void {
   }
 }
 
-function withFile(path: string, use: (file: number) => void): void {
-  const file = openSync(path, 'r')
+/** What cannot be opened has not failed to be synced: there may be too many open files for the moment. */
+function withFile<Result>(path: string, use: (file: number) => Result): Result {
+  const file = attempt('open', path, () => openSync(path, 'r'))
   try {
-    use(file)
+    return use(file)
   } finally {
     closeSync(file)
   }

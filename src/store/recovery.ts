@@ -36,10 +36,11 @@ import {
   segmentPath,
   topicDirectory
 } from './paths.ts'
-import { Progress, SLOT } from './progress.ts'
+import { Progress } from './progress.ts'
 import { cutTail } from './quarantine.ts'
 import { QueueCounts } from './queue-counts.ts'
 import { dropOtherQueues, endOfQueues, findQueues, queueFilesAreThere, trimQueues } from './queue-recovery.ts'
+import { shortageOf } from './shortage.ts'
 import {
   currentBootId,
   type DeletedTopic,
@@ -471,9 +472,8 @@ export class Recovery {
     try {
       for (let step = 0; dispatcher.dispatchedUntil < end; step++) {
         dispatcher.step()
-        if (progress.count(SLOT.diskFull) !== 0) {
-          throw new VarveError('STORE_DISK_FULL', { doing: 'bringing the queues up to the log' })
-        }
+        const shortage = shortageOf(progress)
+        if (shortage !== undefined) throw new VarveError(shortage, { doing: 'bringing the queues up to the log' })
         if (step % STEPS_BETWEEN_PAUSES !== 0) continue
         onProgress?.({ doneBytes: dispatcher.dispatchedUntil - from, totalBytes: end - from })
         await new Promise(resolve => setImmediate(resolve))

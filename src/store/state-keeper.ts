@@ -8,7 +8,7 @@ import { type Clock, secondMs } from '../base/index.ts'
 import { CheckpointFile } from './checkpoint.ts'
 import type { Files } from './files.ts'
 import { type Progress, SLOT } from './progress.ts'
-import { isDiskFull } from './queue-stage.ts'
+import { isShortage } from './shortage.ts'
 import { StateFile, type StoreState } from './sidecar.ts'
 
 /** What of the state stays the same while the store is open. */
@@ -65,7 +65,7 @@ export class StateKeeper {
       this.save({ durable, clean: false, trusted: true })
     } catch (error) {
       // What stands there is older than the truth: the next start has more to look at, and nothing is lost.
-      if (!isDiskFull(error)) throw error
+      if (!isShortage(error)) throw error
     }
   }
 

@@ -13,9 +13,12 @@ import { type KeyIndex, NO_INDEX, openKeyIndex } from './key-index.ts'
 import { indexDirectory } from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
 import { QueueCounts } from './queue-counts.ts'
+import { clearShortage, isShortage, noteShortage, shortageOf } from './shortage.ts'
 import { encodeQueueTable } from './sidecar.ts'
 import { StateKeeper } from './state-keeper.ts'
 import type { QueueTableBytes, ThreadSetup } from './threads.ts'
+
+const SHORTAGE_RETRY_MS = 50
 
 export interface PartWorld {
   readonly files: Files
@@ -39,6 +42,8 @@ export function openAllocatorPart({ files, prefault }: PartWorld, setup: ThreadS
 }
 
 export interface FlusherPart extends Part {
+  /** Whether the last step was refused what it needed. */
+  isShort(): boolean
   /** Everything below `appended` on disk; the part may then be closed. */
   finish(): void
   /** Writes down that only what was surely on disk counts. */
@@ -55,16 +60,28 @@ export function openFlusherPart(
   const flusher = new Flusher(files, progress, clock, setup.appended, { directory, segmentBytes, dropPages, ...flush })
   const keeper = new StateKeeper(files, { progress, clock }, directory, setup.appended, setup.identity)
   let told = setup.appended
+  let isShort = false
   return {
     step() {
-      const waitMs = flusher.step()
-      const flushed = progress.position(SLOT.flushed, told)
-      if (flushed !== told && progress.count(SLOT.flushListeners) !== 0) onFlushed()
-      told = flushed
-      keeper.step()
-      return waitMs
+      try {
+        const waitMs = flusher.step()
+        const flushed = progress.position(SLOT.flushed, told)
+        if (flushed !== told && progress.count(SLOT.flushListeners) !== 0) onFlushed()
+        told = flushed
+        keeper.step()
+        if (isShort) clearShortage(progress, 'flusher')
+        isShort = false
+        return waitMs
+      } catch (error) {
+        // Of open files, with which a segment is synced: no sync has been tried, so the next one is to be trusted.
+        if (!isShortage(error)) throw error
+        noteShortage(progress, 'flusher', error)
+        isShort = true
+        return SHORTAGE_RETRY_MS
+      }
     },
-    hasWork: () => flusher.hasWork(),
+    hasWork: () => !isShort && flusher.hasWork(),
+    isShort: () => isShort,
     finish() {
       const appended = progress.position(SLOT.appended, told)
       if (progress.position(SLOT.flushed, told) < appended) flusher.run(appended)
@@ -83,7 +100,7 @@ export interface DispatcherPart extends Part {
   /** As `StoreThreads.logBeginsAt`. */
   logBeginsAt(physicalOffset: number, firstFiles: readonly FirstFile[]): void
   queueTable(): QueueTableBytes
-  /** Dispatches the last of the log. `pause` lets the flusher come first. @throws VarveError STORE_DISK_FULL, STORE_POISONED */
+  /** Dispatches the last of the log. `pause` lets the flusher come first. @throws VarveError STORE_POISONED, or what the system is short of */
   finish(pause: () => void): void
 }
 
@@ -132,8 +149,8 @@ export function openDispatcherPart(
         dispatcher.dispatchedUntil < progress.position(SLOT.appended, dispatcher.dispatchedUntil)
       while (isBehind()) {
         const waitMs = dispatcher.step()
-        if (progress.count(SLOT.diskFull) !== 0)
-          throw new VarveError('STORE_DISK_FULL', { doing: 'writing the queues' })
+        const shortage = shortageOf(progress)
+        if (shortage !== undefined) throw new VarveError(shortage, { doing: 'writing the queues' })
         if (progress.count(SLOT.failed) !== 0) throw new VarveError('STORE_POISONED')
         if (waitMs > 0 && isBehind()) pause()
       }

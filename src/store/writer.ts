@@ -18,6 +18,7 @@ import type { Gap } from './gap.ts'
 import type { MessageEncoder } from './message-encoder.ts'
 import { type MessageFields, MessageTaker } from './message-fields.ts'
 import { type Progress, SLOT } from './progress.ts'
+import { shortageOf } from './shortage.ts'
 import type { StoreThreads } from './threads.ts'
 import type { Queue, Topic, Topics } from './topics.ts'
 
@@ -202,15 +203,14 @@ export class Writer {
     if (!this.#followers.isEmpty) this.#followers.wake(queue)
   }
 
-  /** @throws VarveError STORE_BUSY, STORE_DISK_FULL */
+  /** @throws VarveError STORE_BUSY, or what the system is short of */
   #checkRoom(count: number): void {
     if (this.#gap.hasRoomFor(count)) return
     if (this.#gap.makeRoomFor(count, this.#queuesWritten())) return
     this.#progress.addCount(SLOT.writeQueuesNow)
     this.#threads.wake('dispatcher')
     if (this.#gap.makeRoomFor(count, this.#queuesWritten())) return
-    const code = this.#progress.count(SLOT.diskFull) === 0 ? 'STORE_BUSY' : 'STORE_DISK_FULL'
-    throw new VarveError(code, { undispatchedMessages: this.#gap.count })
+    throw new VarveError(shortageOf(this.#progress) ?? 'STORE_BUSY', { undispatchedMessages: this.#gap.count })
   }
 
   #queuesWritten(): number {

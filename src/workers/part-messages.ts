@@ -26,6 +26,8 @@ export type FromPart =
   | { readonly type: 'flushed' }
   | { readonly type: 'damaged'; readonly range: DamagedRange }
   | { readonly type: 'done'; readonly id: number }
+  /** What was asked cannot be done for now, because the system is short of something; nothing else has changed. */
+  | { readonly type: 'refused'; readonly id: number; readonly error: ErrorReport }
   | { readonly type: 'queueTable'; readonly id: number; readonly table: QueueTableBytes }
   | { readonly type: 'failed'; readonly error: ErrorReport }
   /** The last word of a part that ended as it was told to. */

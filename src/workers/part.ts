@@ -9,6 +9,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { report, systemClock, unreachable, VarveError } from '../base/index.ts'
 import {
   dropPagesHere,
+  isShortage,
   openAllocatorPart,
   openDispatcherPart,
   openFlusherPart,
@@ -92,7 +93,16 @@ const loops: Readonly<Record<Role, Loop>> = {
 
     function receive(): void {
       for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
-        handle(next.message as ToPart)
+        answer(next.message as ToPart)
+    }
+
+    function answer(message: ToPart): void {
+      try {
+        handle(message)
+      } catch (error) {
+        if (!isShortage(error) || !('id' in message)) throw error
+        post({ type: 'refused', id: message.id, error: report(error) })
+      }
     }
 
     function handle(message: ToPart): void {

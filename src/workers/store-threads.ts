@@ -200,6 +200,11 @@ class PiscinaThreads implements StoreThreads {
         this.#answers.delete(message.id)
         return answer?.resolve(message.type === 'done' ? undefined : message.table)
       }
+      case 'refused': {
+        const answer = this.#answers.get(message.id)
+        this.#answers.delete(message.id)
+        return answer?.reject(errorFromReport(message.error))
+      }
       case 'failed':
         return this.#fail(errorFromReport(message.error))
       case 'stopped':

@@ -409,6 +409,53 @@ describe('a broker that is killed', () => {
     expect(progress(OPERATION_QUEUE)).toBe(place.store.maxOffset(OPERATION_QUEUE))
   })
 
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'again and again, at any point, keeps each decision and asks about the rest (seed %i)',
+    async seed => {
+      const random = seededRandom(seed)
+      const halves: { body: string; half: ReturnType<typeof sendHalf>; decision: 'commit' | 'rollback' | undefined }[] =
+        []
+      const config = { transactionCheckMax: '1000' }
+      let place = await openBrokerOnDisk({ config })
+      for (let life = 0; life < 5; life++) {
+        const steps = random.below(60)
+        for (let step = 0; step < steps; step++) {
+          const body = `m${halves.length}`
+          halves.push({ body, half: sendHalf(place, body), decision: undefined })
+          // One of those that are open, however old: in an earlier life, asked about, with copies.
+          const open = halves.filter(({ decision }) => decision === undefined)
+          const one = open[random.below(2 * open.length)]
+          if (one !== undefined) {
+            const decision = random.below(2) === 0 ? 'commit' : 'rollback'
+            await endTransaction(place, decision, one.half)
+            one.decision = decision
+          }
+          if (random.below(15) === 0) place.run('write operations of transactions')
+          if (random.below(15) === 0) await place.broker.offsets.saved()
+          if (random.below(15) === 0) await checkAfter(place, INTERVAL_MS)
+        }
+        place = await openBrokerOnDisk({ disk: place.disk.kill(), clock: place.clock, config })
+      }
+      await using last = place
+      const producer = joinProducers(last, PRODUCERS)
+      await checkAfter(last, INTERVAL_MS)
+      const of = (wanted: string | undefined) =>
+        halves.filter(({ decision }) => decision === wanted).map(({ body }) => body)
+      expect((await last.bodies(TOPIC)).toSorted()).toEqual(of('commit').toSorted())
+      const asked = producer.questions.map(question => Buffer.from(messageOf(question).body).toString())
+      expect(asked.toSorted()).toEqual(of(undefined).toSorted())
+      for (const { half, decision } of halves.filter(({ decision }) => decision !== undefined)) {
+        const other = decision === 'commit' ? 'rollback' : 'commit'
+        expect(await refusalOf(() => endTransaction(last, other, half))).toBe('TRANSACTION_DECIDED')
+      }
+      for (const { half } of halves.filter(({ decision }) => decision === undefined))
+        await endTransaction(last, 'commit', half)
+      expect(await last.bodies(TOPIC)).toHaveLength(halves.length - of('rollback').length)
+      last.run('write operations of transactions')
+      expect(last.broker.transactions.windowLength).toBe(0)
+    }
+  )
+
   test('leaves operations unpassed as long as a half message that they name is not', async () => {
     const before = await openBrokerOnDisk()
     const open = sendHalf(before, 'open')

@@ -215,6 +215,10 @@ describe('a peer that never reads', () => {
     expect(place.listener.counters.requests).toBeLessThan(32) // Of 64 that came in one piece.
     expect(place.listener.connectionCount).toBe(1)
 
+    // What others send meanwhile does not touch what was kept of that piece.
+    const other = await place.raw()
+    other.send(jsonFrame({ opaque: 1000 }, 'x'.repeat(64 * KiB)))
+    await other.answers(1)
     peer.socket.resume()
     expect((await peer.answers(64)).map(({ opaque }) => opaque)).toEqual(
       Array.from({ length: 64 }, (_, opaque) => opaque)

@@ -307,6 +307,19 @@ describe.each(ways.filter(({ threads }) => threads === 'none'))('a store with $w
     expect(nameOf(await store.messageById(id))).toBe('mixed')
   })
 
+  test('keeps the host of each message, whichever came before', async () => {
+    await using store = await open()
+    const hosts = [
+      { address: '10.0.0.1', port: 100 },
+      { address: '10.0.0.1', port: 100 + 4096 },
+      { address: '10.0.0.2', port: 100 },
+      { address: '2001:db8::5', port: 100 },
+      { address: '10.0.0.1', port: 100 }
+    ]
+    for (const [index, bornHost] of hosts.entries()) store.append(message(`m${index}`, { bornHost }))
+    expect((await readAll(store)).map(({ bornHost }) => bornHost)).toEqual(hosts)
+  })
+
   test('keeps topics as long as a retry topic may be, in the longer record', async () => {
     await using store = await open()
     const topic = `%RETRY%${'g'.repeat(248)}`

@@ -1,6 +1,7 @@
 /** How often the engine looks at a caller's message: on Node 20 each look can cost as much as encoding it. */
 import { expect, test } from 'vitest'
 import type { MessageInput } from '../../src/index.ts'
+import { WholeMessage } from '../../src/store/index.ts'
 import { message, nameOf, namesIn, openSmall } from '../support/store-fixtures.ts'
 
 const WHOLE = message('m0', {
@@ -79,6 +80,22 @@ test.each<{ what: string; input: MessageInput }>([
   expect(messages.map(nameOf)).toEqual(['m1', 'm2'])
   for (const { tag, keys, properties, flag } of messages)
     expect({ tag, keys, properties, flag }).toEqual({ tag: undefined, keys: [], properties: {}, flag: 0 })
+})
+
+test('a whole message is read where it is, and stored as any other', async () => {
+  await using store = await openSmall()
+  store.append(WHOLE)
+  store.append(Object.assign(new WholeMessage(), WHOLE))
+  store.appendBatch([Object.assign(new WholeMessage(), message('m2')), message('m3', { tag: 'b' })])
+  const { messages } = await store.read({ topic: WHOLE.topic, queueId: 0, offset: 0 })
+  const [plain, whole] = messages
+  expect({ ...whole, queueOffset: 0, physicalOffset: 0, storedAtMs: 0 }).toEqual({
+    ...plain,
+    queueOffset: 0,
+    physicalOffset: 0,
+    storedAtMs: 0
+  })
+  expect(messages.map(({ tag }) => tag)).toEqual(['t', 't', undefined, 'b'])
 })
 
 test('a message without a body is refused, whatever the one before had', async () => {

@@ -162,8 +162,8 @@ describe.each(mappers)('files through %s', mapper => {
     const directory = freshDirectory()
     files.syncDirectory(directory)
     expect(errorOf(() => files.syncDirectory(join(directory, 'missing')))).toMatchObject({
-      code: 'STORE_SYNC_FAILED',
-      details: { path: join(directory, 'missing'), errno: 'ENOENT' }
+      code: 'STORE_IO_FAILED',
+      details: { operation: 'open', path: join(directory, 'missing'), errno: 'ENOENT' }
     })
   })
 

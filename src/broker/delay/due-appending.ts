@@ -41,6 +41,8 @@ export class DueAppending {
       switch (error.code) {
         case 'STORE_BUSY':
         case 'STORE_DISK_FULL':
+        case 'STORE_FILE_LIMIT':
+        case 'STORE_MAP_LIMIT':
           this.#isBlocked = true
           void this.#awaitRoom()
           return MUST_WAIT

@@ -11,6 +11,7 @@ import { SocketConnection } from './connection.ts'
 import type { RemotingConnection, RemotingRequest } from './connection-api.ts'
 import { ConnectionSet } from './connection-set.ts'
 import type { ConnectOptions } from './listener-api.ts'
+import { Transport } from './transport.ts'
 
 /** @throws VarveError PEER_UNREACHABLE */
 export async function connectRemoting(options: ConnectOptions): Promise<RemotingConnection> {
@@ -19,7 +20,7 @@ export async function connectRemoting(options: ConnectOptions): Promise<Remoting
   const addresses = addressesOf(socket)
   if (addresses === undefined) throw new VarveError('PEER_UNREACHABLE', { host, port, errno: 'ECONNRESET' })
   const set = new ConnectionSet({ onRequest, log, clock, ...(limits === undefined ? {} : { limits }) })
-  const connection = new SocketConnection(socket, addresses, set)
+  const connection = new SocketConnection(Transport.overStream(socket), addresses, set)
   connection.onClosed(() => set.stop())
   return connection
 }

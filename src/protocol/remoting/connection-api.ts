@@ -17,6 +17,11 @@ import type { FieldName } from './field.ts'
  * numbers and flags.
  */
 export interface RemotingHeader {
+  /**
+   * When it began to be looked at, by the monotonic clock. Who has served it moves this on: what came in the same piece
+   * of input is looked at next, and a clock is no cheaper than the rest.
+   */
+  begunMs: number
   readonly code: number
   readonly flag: number
   /** Chosen by the sender, echoed in the answer. */

@@ -74,10 +74,12 @@ export class ConnectionSet {
     for (const emptied of this.#emptied.splice(0)) emptied()
   }
 
-  /** What has just been read, for good. Nobody else touches its bytes: each piece of input is made for its one use. */
+  /** What has just been read, for good. */
   keepReceived(): ReceivedHeader {
     const kept = this.received
+    kept.ownBytes()
     this.received = new ReceivedHeader()
+    this.received.begunMs = kept.begunMs
     return kept
   }
 

@@ -9,7 +9,6 @@
  *
  * Not here: what requests mean; addresses and accepting (listener.ts, caller.ts).
  */
-import type { Socket } from 'node:net'
 import { assert, secondMs } from '../../base/index.ts'
 import { FLAG_ONEWAY, FLAG_RESPONSE } from '../../layout/index.ts'
 import type { HostAddress } from '../../model/index.ts'
@@ -18,6 +17,7 @@ import type { CallOptions, FieldValues, HeaderWriter, RemotingAnswer } from './c
 import type { ConnectionSet, SweptConnection } from './connection-set.ts'
 import { FrameGatherer } from './frame-gatherer.ts'
 import { Outgoing } from './outgoing.ts'
+import type { Transport } from './transport.ts'
 
 let connectionCount = 0
 
@@ -26,7 +26,7 @@ export class SocketConnection implements SweptConnection {
   readonly remote: HostAddress
   readonly local: HostAddress
   attachment: unknown
-  readonly #socket: Socket
+  readonly #socket: Transport['socket']
   readonly #set: ConnectionSet
   readonly #outgoing: Outgoing
   readonly #gatherer: FrameGatherer
@@ -37,26 +37,26 @@ export class SocketConnection implements SweptConnection {
   #onClosed: ((reason: string) => void)[] = []
   #isReading = false
   #isFlushDue = false
-  /** The peer has not taken what waits for it; `#held` is input from `#heldAt` that was not looked at because of it. */
+  /** The peer has not taken what waits for it; `#held` is input that was not looked at because of it. */
   #isCongested = false
   #held: Buffer | undefined
-  #heldAt = 0
   #activeMs: number
   #frameBeganMs = 0
 
-  constructor(socket: Socket, addresses: { remote: HostAddress; local: HostAddress }, set: ConnectionSet) {
+  constructor(transport: Transport, addresses: { remote: HostAddress; local: HostAddress }, set: ConnectionSet) {
+    const { socket } = transport
     this.#socket = socket
     this.#set = set
     this.remote = addresses.remote
     this.local = addresses.local
     this.#activeMs = set.clock.monotonicMs()
     this.#gatherer = new FrameGatherer(set.limits)
-    this.#outgoing = new Outgoing(socket, set.pool, {
+    this.#outgoing = new Outgoing(transport, set.pool, {
       sent: bytes => this.#sent(bytes),
       drained: () => this.#drained()
     })
     set.add(this)
-    socket.on('data', (piece: Buffer) => this.#arrived(piece))
+    transport.arrived = (bytes, until) => this.#arrived(bytes, until)
     socket.on('error', error => this.#end(`the socket failed: ${error.message}`))
     socket.on('close', () => this.#gone())
   }
@@ -114,42 +114,44 @@ export class SocketConnection implements SweptConnection {
     } else if (nowMs - this.#activeMs > idleMs) this.#reject('idle', 'debug')
   }
 
-  #arrived(piece: Buffer): void {
+  #arrived(piece: Buffer, until: number): void {
     this.#activeMs = this.#set.clock.monotonicMs()
-    this.#set.counters.bytesRead += piece.length
-    if (this.#isOpen) this.#read(piece, 0)
+    this.#set.counters.bytesRead += until
+    if (this.#isOpen) this.#read(piece, 0, until)
   }
 
-  #read(piece: Buffer, from: number): void {
+  /** Reads `[from, until)` of a piece. */
+  #read(piece: Buffer, from: number, until: number): void {
     const gatherer = this.#gatherer
     let at = from
     this.#isReading = true
+    this.#set.received.begunMs = this.#activeMs
     if (gatherer.gatheredBytes > 0) {
       assert(from === 0, 'what begins a frame is kept only when everything before it was read')
-      at = gatherer.gather(piece)
+      at = gatherer.gather(piece, until)
       if (gatherer.isWhole) {
         const whole = gatherer.takeWhole()
         this.#take(whole, 0, whole.length)
       }
     }
     while (this.#isOpen && !this.#isCongested && gatherer.fault === undefined) {
-      const end = gatherer.endOfFrame(piece, at)
+      const end = gatherer.endOfFrame(piece, at, until)
       if (end === -1) break
       this.#take(piece, at, end)
       at = end
     }
+    // Time has hardly passed since then: what is sent here need not look at the clock again.
+    this.#outgoing.flush()
     this.#isReading = false
 
     if (!this.#isOpen) return
     if (gatherer.fault !== undefined) return this.#reject(gatherer.fault)
     if (this.#isCongested) {
-      this.#held = piece
-      this.#heldAt = at
-    } else if (at < piece.length) {
-      gatherer.keep(piece, at)
+      this.#held = Buffer.from(piece.subarray(at, until)) // The piece was lent.
+    } else if (at < until) {
+      gatherer.keep(piece, at, until)
       this.#frameBeganMs = this.#activeMs
     }
-    this.#outgoing.flush()
   }
 
   #take(bytes: Buffer, from: number, until: number): void {
@@ -196,7 +198,7 @@ export class SocketConnection implements SweptConnection {
     const { outputPauseBytes, outputBytesMax } = this.#set.limits
     const { waitingBytes } = this.#outgoing
     if (waitingBytes === 0) {
-      this.#activeMs = this.#set.clock.monotonicMs()
+      if (!this.#isReading) this.#activeMs = this.#set.clock.monotonicMs()
       return
     }
     if (waitingBytes > outputBytesMax)
@@ -219,7 +221,7 @@ export class SocketConnection implements SweptConnection {
     this.#isCongested = false
     const held = this.#held
     this.#held = undefined
-    if (held !== undefined) this.#read(held, this.#heldAt)
+    if (held !== undefined) this.#read(held, 0, held.length)
     if (this.#isOpen && !this.#isCongested) this.#socket.resume()
   }
 

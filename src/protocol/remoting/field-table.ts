@@ -27,6 +27,11 @@ export class FieldTable {
     this.count = 0
   }
 
+  /** The same bytes, in another place. */
+  movedTo(bytes: Uint8Array): void {
+    this.#bytes = bytes
+  }
+
   add(keyFrom: number, keyUntil: number, valueFrom: number, valueUntil: number): void {
     const at = this.count++ * STRIDE
     if (at === this.#cells.length) this.#grow()

@@ -56,46 +56,46 @@ export class FrameGatherer {
     return whole
   }
 
-  /** The end of the frame that begins at `at`, or -1 if it is not whole or is faulty. */
-  endOfFrame(piece: Uint8Array, at: number): number {
-    const left = piece.length - at
+  /** The end of the frame that begins at `at` of a piece that ends at `until`, or -1 if it is not whole or is faulty. */
+  endOfFrame(piece: Uint8Array, at: number, until: number): number {
+    const left = until - at
     if (left < FRAME_LENGTH_BYTES) return -1
     const frameBytes = this.#check(piece, at, left)
     return frameBytes > left || this.fault !== undefined ? -1 : at + frameBytes
   }
 
-  /** Keeps the rest of a piece from `at`: the beginning of a frame. */
-  keep(piece: Uint8Array, at: number): void {
-    const left = piece.length - at
+  /** Keeps the rest of a piece in `[at, until)`: the beginning of a frame. */
+  keep(piece: Uint8Array, at: number, until: number): void {
+    const left = until - at
     if (left === 0) return
     this.#frameBytes = left < FRAME_LENGTH_BYTES ? 0 : FRAME_LENGTH_BYTES + int32At(piece, at)
     this.#reserve(left)
-    this.#bytes.set(piece.subarray(at), 0)
+    this.#bytes.set(piece.subarray(at, until), 0)
     this.#have = left
   }
 
   /**
-   * Adds what `piece` has of the frame that has begun, from its first byte. Returns where the rest of the piece begins;
-   * the frame is whole if `isWhole`.
+   * Adds what `piece`, which ends at `until`, has of the frame that has begun, from its first byte. Returns where the rest
+   * of the piece begins; the frame is whole if `isWhole`.
    */
-  gather(piece: Uint8Array): number {
+  gather(piece: Uint8Array, until: number): number {
     let at = 0
     if (this.#have < FRAME_HEAD.sizeBytes) {
-      at = this.#add(piece, 0, FRAME_HEAD.sizeBytes)
+      at = this.#add(piece, 0, until, FRAME_HEAD.sizeBytes)
       if (this.#have < FRAME_LENGTH_BYTES) return at
       this.#frameBytes = this.#check(this.#bytes, 0, this.#have)
       if (this.fault !== undefined) return at
     }
-    return this.#add(piece, at, this.#frameBytes)
+    return this.#add(piece, at, until, this.#frameBytes)
   }
 
   get isWhole(): boolean {
     return this.fault === undefined && this.#frameBytes > 0 && this.#have === this.#frameBytes
   }
 
-  /** Until `until` bytes of the frame are there. */
-  #add(piece: Uint8Array, at: number, until: number): number {
-    const end = Math.min(piece.length, at + until - this.#have)
+  /** Until `wanted` bytes of the frame are there. */
+  #add(piece: Uint8Array, at: number, until: number, wanted: number): number {
+    const end = Math.min(until, at + wanted - this.#have)
     this.#reserve(this.#have + end - at)
     this.#bytes.set(piece.subarray(at, end), this.#have)
     this.#have += end - at

@@ -13,6 +13,7 @@ import type { RemotingConnection } from './connection-api.ts'
 import { ConnectionSet } from './connection-set.ts'
 import type { ListenOptions, RemotingCounters, RemotingListener, ReservedPort } from './listener-api.ts'
 import { portHolder } from './port-holder.ts'
+import { Transport } from './transport.ts'
 
 /** Connections that the system completes before this process has taken them. As Apache RocketMQ's. */
 const BACKLOG = 1024
@@ -40,7 +41,7 @@ export async function reservePort(place: { readonly host: string; readonly port:
 }
 
 async function listening({ host, port }: { readonly host: string; readonly port: number }): Promise<Server> {
-  const server = createServer({ noDelay: true })
+  const server = createServer({ noDelay: true, pauseOnConnect: true })
   try {
     const listens = once(server, 'listening') // Rejects with the error, if that comes first.
     server.listen({ host, port, backlog: BACKLOG })
@@ -119,7 +120,7 @@ class Listener implements RemotingListener {
       return
     }
     this.#set.counters.accepted++
-    const connection = new SocketConnection(socket, addresses, this.#set)
+    const connection = new SocketConnection(Transport.takeOver(socket), addresses, this.#set)
     this.#onConnected?.(connection)
   }
 

@@ -27,6 +27,8 @@ export interface OutgoingEvents {
 export interface Sink {
   /** Bytes that were written and have not been passed to the system. */
   readonly writableLength: number
+  /** Passes as much of `[0, until)` to the system as it takes without a wait, and returns how much; only if nothing waits. */
+  writeNow(bytes: Buffer, until: number): number
   write(bytes: Buffer, written: (error?: Error | null) => void): unknown
 }
 
@@ -94,11 +96,18 @@ export class Outgoing {
 
   #send(room: Room, until: number): void {
     const socket = this.#socket
-    socket.write(room.bytes.subarray(0, until), this.#written)
+    const from = socket.writableLength === 0 ? socket.writeNow(room.bytes, until) : 0
+    if (from === until) this.#pool.give(room)
+    else this.#sendLater(room, from, until)
+    this.#events.sent(until)
+  }
+
+  #sendLater(room: Room, from: number, until: number): void {
+    const socket = this.#socket
+    socket.write(room.bytes.subarray(from, until), this.#written)
     const isTaken = socket.writableLength === 0
     if (isTaken) this.#pool.give(room)
     this.#underWay.push(isTaken ? undefined : room)
-    this.#events.sent(until)
   }
 
   readonly #written = (error?: Error | null): void => {

@@ -48,6 +48,7 @@ const NO_BYTES = new Uint8Array(0)
 const interned = new InternTable()
 
 export class ReceivedHeader implements RemotingHeader {
+  begunMs = 0
   readonly #parts = new HeaderParts()
   readonly #fields: FieldTable = this.#parts.fields
   #bytes: Uint8Array = NO_BYTES
@@ -65,12 +66,7 @@ export class ReceivedHeader implements RemotingHeader {
     const word = int32At(bytes, from + FRAME_HEAD.at.headerWord)
     const headerFrom = from + FRAME_HEAD.sizeBytes
     const headerUntil = headerFrom + (word & HEADER_BYTES_MASK)
-    if (bytes !== this.#bytes) {
-      this.#bytes = bytes
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-      this.#buffer = bytes.buffer
-      this.#bytesFrom = bytes.byteOffset
-    }
+    if (bytes !== this.#bytes) this.#look(bytes)
     this.#parts.reset(bytes)
     this.#bodyFrom = headerUntil
     this.#bodyUntil = until
@@ -78,6 +74,13 @@ export class ReceivedHeader implements RemotingHeader {
     return word >>> 24 === HEADER_JSON
       ? readJsonHeader(bytes, this.#view, headerFrom, headerUntil, this.#parts, fieldCountMax)
       : readBinaryHeader(bytes, headerFrom, headerUntil, this.#parts, fieldCountMax)
+  }
+
+  /** Copies the bytes, which belong to whoever received them. Those before the frame come along, so that positions stay. */
+  ownBytes(): void {
+    this.#look(Buffer.from(this.#bytes.subarray(0, this.#bodyUntil)))
+    this.#fields.movedTo(this.#bytes)
+    this.#body = undefined
   }
 
   get code(): number {
@@ -223,6 +226,13 @@ export class ReceivedHeader implements RemotingHeader {
 
   bytesAt(index: number): Uint8Array {
     return this.#part(this.#fields.valueFrom(index), this.#fields.valueUntil(index))
+  }
+
+  #look(bytes: Uint8Array): void {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#buffer = bytes.buffer
+    this.#bytesFrom = bytes.byteOffset
   }
 
   #invalid(index: number, expected: string): VarveError {

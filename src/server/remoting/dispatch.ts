@@ -34,7 +34,7 @@ export interface DispatchWorld {
 
 interface Served {
   readonly handler: Handler
-  /** Of handling: what is answered later is measured until its handler has let go of the thread. */
+  /** Of reading and handling: what is answered later is measured until its handler has let go of the thread. */
   readonly took: Histogram
 }
 
@@ -72,15 +72,16 @@ export class Dispatch {
       connection.begin(request.opaque, RESPONSE.GO_AWAY, 'please go away').end()
       return
     }
-    const { code, opaque, isOneway } = request
-    const startedMs = this.#clock.monotonicMs()
+    const { code, opaque, isOneway, begunMs } = request
     try {
       const later = served.handler(request, sessionOf(connection))
       later?.catch(error => this.#refuse(error, code, opaque, isOneway, connection))
     } catch (error) {
       this.#refuse(error, code, opaque, isOneway, connection)
     }
-    served.took.record((this.#clock.monotonicMs() - startedMs) * (1e9 / MS_PER_SECOND))
+    const endedMs = this.#clock.monotonicMs()
+    served.took.record((endedMs - begunMs) * (1e9 / MS_PER_SECOND))
+    request.begunMs = endedMs
   }
 
   #notSupported({ code, opaque, isOneway }: RemotingRequest, connection: RemotingConnection): void {

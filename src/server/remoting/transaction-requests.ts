@@ -2,7 +2,8 @@
  * Requests by which producers say what becomes of their half messages. Most are oneway, and producers that hear nothing
  * lose nothing: the broker asks.
  */
-import type { Sending } from '../../broker/index.ts'
+import { VarveError } from '../../base/index.ts'
+import type { Sending, TransactionEnd } from '../../broker/index.ts'
 import { field, REQUEST, RESPONSE } from '../../protocol/index.ts'
 import type { BrokerWorld } from './broker-world.ts'
 import type { Handlers } from './dispatch.ts'
@@ -24,6 +25,21 @@ const DECISIONS: ReadonlyMap<number, 'commit' | 'rollback'> = new Map([
 
 export function transactionRequests({ broker, log }: BrokerWorld): Handlers {
   const { transactions, config, sending } = broker
+
+  /** Who throws a decision does not hear that it is refused: the log tells. */
+  function thrown(end: TransactionEnd): number | Promise<number> {
+    const refused = (error: unknown): never => {
+      if (error instanceof VarveError) log.warn('decision of a transaction refused', { ...end, error })
+      throw error
+    }
+    try {
+      const until = transactions.end(end)
+      return typeof until === 'number' ? until : until.catch(refused)
+    } catch (error) {
+      return refused(error)
+    }
+  }
+
   return [
     [
       REQUEST.END_TRANSACTION,
@@ -40,13 +56,14 @@ export function transactionRequests({ broker, log }: BrokerWorld): Handlers {
           log.debug('transaction undecided', { producerGroup, transactionId: request.text(F.transactionId), remark })
           return
         }
-        const until = transactions.end({
+        const end = {
           producerGroup,
           halfOffset: request.long(F.halfOffset),
           physicalOffset: request.long(F.physicalOffset),
           decision,
           isFromCheck: request.bool(F.isFromCheck)
-        })
+        }
+        const until = isOneway ? thrown(end) : transactions.end(end)
         const waits = config.flushDiskType === 'SYNC_FLUSH' && !isOneway
         if (typeof until === 'number' && !waits) return session.succeed({ opaque, isOneway })
         return succeedOnceSafe(until)

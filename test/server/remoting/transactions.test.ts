@@ -55,6 +55,19 @@ describe('a transaction', () => {
     await vi.waitFor(() => expect(storedCount(place)).toBe(1))
   })
 
+  test('of which a oneway decision is refused tells so in the log, for nobody else hears of it', async () => {
+    await using place = await brokerPlace()
+    const client = await place.client()
+    client.notify(REQUEST.END_TRANSACTION, {
+      ...(await sendHalf(client)),
+      producerGroup: 'strangers',
+      commitOrRollback: COMMIT
+    })
+    await vi.waitFor(() => expect(place.logged.join()).toContain('decision of a transaction refused'))
+    expect(place.logged.join()).toContain('strangers')
+    expect(storedCount(place)).toBe(0)
+  })
+
   test('is on disk when its commit is answered, with synchronous flush', async () => {
     await using place = await brokerPlace({ flushDiskType: 'SYNC_FLUSH' })
     const client = await place.client()
