@@ -46,7 +46,7 @@ export function openTables(surroundings: TableSurroundings): BrokerTables {
   const groups = new GroupTable(surroundings)
   const offsets = new ConsumerOffsets(surroundings)
   const clients = new ClientRegistry({ topics, groups, config, clock, log })
-  const locks = new QueueLocks(clock)
+  const locks = new QueueLocks(surroundings)
   const stats = new BrokerStats({ clock, config, isSystemTopic: topic => topics.isSystem(topic) })
   const runtime = new RuntimeStats(clock)
   const recurring: RecurringWork[] = [
@@ -75,7 +75,7 @@ export function openTables(surroundings: TableSurroundings): BrokerTables {
     runtime,
     recurring,
     async close() {
-      await Promise.all([topics.saved(), groups.saved(), offsets.saved()])
+      await Promise.all([topics.saved(), groups.saved(), offsets.saved(), locks.saved()])
     }
   }
 }

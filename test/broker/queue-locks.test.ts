@@ -1,15 +1,17 @@
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type LockedQueue, QueueLocks } from '../../src/broker/index.ts'
 import { LOCK_MS } from '../../src/broker/queue-locks.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
+import { ROOT, type TableWorldOptions, tableWorld } from '../support/table-fixtures.ts'
 
 const queue = (queueId: number, topic = 't', brokerName = 'b'): LockedQueue => ({ brokerName, topic, queueId })
 const QUEUES = [queue(0), queue(1), queue(2)]
 
-function opened() {
-  const clock = new SettableClock()
-  return { clock, locks: new QueueLocks(clock) }
+function opened(options: TableWorldOptions = {}) {
+  const world = tableWorld(options)
+  world.disk.makeDirectory(join(ROOT, 'varve')) // The store has made it.
+  return { ...world, locks: new QueueLocks(world) }
 }
 
 describe('locks of queues', () => {
@@ -113,5 +115,65 @@ describe('locks of queues', () => {
       }),
       { numRuns: 300 }
     )
+  })
+})
+
+describe('locks of queues, after a restart', () => {
+  /** Another broker on what this one has left when it was killed. */
+  const reopened = ({ disk, clock }: ReturnType<typeof opened>) => opened({ disk: disk.kill(), clock })
+
+  test('are held by who held them, for a minute from then on', async () => {
+    const before = opened()
+    before.locks.lock('g', 'a', QUEUES.slice(0, 2))
+    before.locks.lock('h', 'b', [queue(0)])
+    expect(before.locks.isSaved).toBe(false)
+    await before.locks.saved()
+    before.clock.advance(LOCK_MS)
+    before.locks.lock('g', 'a', QUEUES.slice(0, 2))
+    expect(before.locks.isSaved).toBe(true) // Who asks again costs no write.
+
+    const { locks, clock } = reopened(before)
+    clock.advance(LOCK_MS)
+    expect(locks.lock('g', 'b', QUEUES)).toEqual([queue(2)])
+    expect(locks.lock('g', 'a', QUEUES)).toEqual(QUEUES.slice(0, 2))
+    expect(locks.holder('h', queue(0))).toBe('b')
+    clock.advance(1)
+    expect(locks.holder('h', queue(0))).toBeUndefined()
+  })
+
+  test('are free that were given back, or had ended', async () => {
+    const before = opened()
+    before.locks.lock('g', 'a', QUEUES)
+    before.locks.unlock('g', 'a', [queue(0)])
+    before.locks.lock('h', 'a', QUEUES)
+    before.clock.advance(LOCK_MS + 1)
+    before.locks.lock('g', 'a', [queue(1), queue(2)])
+    before.locks.expire()
+    await before.locks.saved()
+    const { locks } = reopened(before)
+    expect(locks.lock('g', 'b', QUEUES)).toEqual([queue(0)])
+    expect(locks.isAnyHeld('h')).toBe(false)
+  })
+
+  test('are granted although the disk takes nothing, and a log line says so', async () => {
+    const { locks, logged } = opened({ save: () => Promise.reject(new Error('no room')) })
+    expect(locks.lock('g', 'a', QUEUES)).toEqual(QUEUES)
+    await locks.saved()
+    expect(logged).toContain('locks of queues not saved')
+  })
+
+  test('are none where the file cannot be read', async () => {
+    const before = opened()
+    before.locks.lock('g', 'a', QUEUES)
+    await before.locks.saved()
+    for (const name of ['locks.json', 'locks.json.bak']) {
+      if (before.disk.find(join(ROOT, 'varve', name)) === undefined) continue
+      const file = before.disk.open(join(ROOT, 'varve', name), 'write')
+      file.write(new TextEncoder().encode('{{{'), 0)
+      file.close()
+    }
+    const { locks, logged } = reopened(before)
+    expect(logged).toContain('locks of queues from before cannot be read')
+    expect(locks.lock('g', 'b', QUEUES)).toEqual(QUEUES)
   })
 })

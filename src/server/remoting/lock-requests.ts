@@ -10,8 +10,11 @@ export function lockRequests({ broker }: BrokerWorld): Handlers {
     [
       REQUEST.LOCK_BATCH_MQ,
       (request, session) => {
+        const { opaque, isOneway } = request
         const { group, clientId, queues } = readLocks(request)
-        session.succeed(request, printWire({ lockOKMQSet: locks.lock(group, clientId, queues) }))
+        const answer = printWire({ lockOKMQSet: locks.lock(group, clientId, queues) })
+        if (locks.isSaved) return session.succeed({ opaque, isOneway }, answer)
+        return locks.saved().then(() => session.succeed({ opaque, isOneway }, answer))
       }
     ],
     [
