@@ -10,13 +10,16 @@ import { buildNodeClient, nodeClient } from './node-client.mjs'
 const JAVA_ABILITIES = [
   ...['sync', 'async', 'oneway', 'batch', 'queue', 'selector', 'view', 'key'],
   ...['push', 'tags', 'sql', 'orderly', 'gives back locks', 'broadcasting', 'local offsets', 'from'],
-  ...['lite pull', 'pull', 'offsets']
+  ...['lite pull', 'pull', 'offsets'],
+  ...['delays', 'transactions', 'deciding again', 'giving back', 'requests']
 ]
+/** The older one knows nothing of taking back. */
+const javaAbilities = version => [...JAVA_ABILITIES, ...(version.startsWith('5') ? ['recall'] : [])]
 /** It never gives a queue's lock back: whom it leaves a queue to must wait until the lock ends by itself, after a minute. */
 const GO_ABILITIES = [
   ...['sync', 'async', 'oneway', 'batch', 'queue', 'selector'],
   ...['push', 'tags', 'sql', 'orderly', 'broadcasting', 'local offsets', 'from'],
-  'pull'
+  ...['pull', 'delays', 'transactions', 'giving back']
 ]
 const NODE_ABILITIES = ['sync', 'push', 'tags', 'broadcasting']
 
@@ -24,7 +27,7 @@ const NODE_ABILITIES = ['sync', 'push', 'tags', 'broadcasting']
 export const FLAVOURS = [
   ...JAVA_CLIENT_VERSIONS.map(version => ({
     name: `java ${version}`,
-    abilities: new Set(JAVA_ABILITIES),
+    abilities: new Set(javaAbilities(version)),
     build: progress => buildJavaClient(version, progress),
     start: ({ home, nameServer }) => new ClientProcess({ ...javaClient(version, { home }), defaults: { nameServer } })
   })),

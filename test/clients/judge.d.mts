@@ -12,6 +12,7 @@ export interface Trial {
   readonly mustArrive?: (id: number) => boolean
   readonly repeats?: 'none' | 'some'
   readonly ordered?: boolean
+  readonly offsets?: boolean
 }
 
 export function acknowledgedIn(journal: readonly JournalLine[], topic: string): Map<number, JournalLine>

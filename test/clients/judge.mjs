@@ -40,8 +40,10 @@ export function consumedIn(journal, topic, by) {
  *   mayArrive?: (id: number) => boolean,
  *   mustArrive?: (id: number) => boolean,
  *   repeats?: 'none' | 'some',
- *   ordered?: boolean
+ *   ordered?: boolean,
+ *   offsets?: boolean
  * }} given `consumed` in the order in which it happened. Without more, exactly the acknowledged must arrive, once each.
+ *   `offsets: false`: what was acknowledged waits elsewhere first, and has another offset there
  * @returns {string[]} what is wrong
  */
 export function complaints({
@@ -50,7 +52,8 @@ export function complaints({
   mustArrive = () => true,
   mayArrive = id => acknowledged.has(id) && mustArrive(id),
   repeats = 'none',
-  ordered = false
+  ordered = false,
+  offsets = true
 }) {
   const byId = groupedById(consumed)
   const wrong = {
@@ -60,7 +63,7 @@ export function complaints({
     'acknowledged but never consumed': [...acknowledged.keys()].filter(id => mustArrive(id) && !byId.has(id)),
     'consumed but not meant to arrive': [...byId.keys()].filter(id => !mayArrive(id)),
     'consumed with another body': consumed.filter(({ intact }) => !intact).map(({ id }) => id),
-    'consumed elsewhere than acknowledged': elsewhere(byId, acknowledged, repeats).map(shownPlace),
+    'consumed elsewhere than acknowledged': elsewhere(byId, acknowledged, { repeats, offsets }).map(shownPlace),
     'consumed more than once':
       repeats === 'some' ? [] : [...byId].filter(([, lines]) => lines.length > 1).map(([id]) => id),
     'out of order in its queue': ordered ? disordered(consumed).map(shownPlace) : []
@@ -77,17 +80,18 @@ function groupedById(consumed) {
 }
 
 /** A message that was stored twice, because a try had no answer, has been acknowledged for one of its places. */
-function elsewhere(byId, acknowledged, repeats) {
+function elsewhere(byId, acknowledged, { repeats, offsets }) {
+  const names = ['broker', 'queueId', 'uniqueId', ...(offsets ? ['queueOffset'] : [])]
   return [...byId].flatMap(([id, lines]) => {
-    const wrong = lines.filter(line => isElsewhere(acknowledged.get(id), line))
+    const wrong = lines.filter(line => isElsewhere(acknowledged.get(id), line, names))
     return repeats === 'some' && wrong.length < lines.length ? [] : wrong
   })
 }
 
 /** Where the answer to the send and the consumer both name a place or an id, they must name the same. */
-function isElsewhere(acknowledged, consumed) {
+function isElsewhere(acknowledged, consumed, names) {
   if (acknowledged === undefined) return false
-  return ['broker', 'queueId', 'queueOffset', 'uniqueId'].some(
+  return names.some(
     name => acknowledged[name] !== undefined && consumed[name] !== undefined && acknowledged[name] !== consumed[name]
   )
 }

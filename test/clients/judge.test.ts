@@ -1,6 +1,7 @@
 /** The judge of test/clients must see what goes wrong: each wrong here is one that it was made for. */
 import { describe, expect, test } from 'vitest'
 import { acknowledgedIn, complaints } from './judge.mjs'
+import { queueComplaints } from './order-judge.mjs'
 
 const TOPIC = 't'
 const place = (id: number) => ({ broker: 'b', queueId: id % 2, queueOffset: Math.floor(id / 2) })
@@ -56,5 +57,59 @@ describe('the judge of journals', () => {
     expect(complaints({ acknowledged, consumed: [...all.slice(0, 3), elsewhere], repeats: 'some' })).toEqual([
       'consumed elsewhere than acknowledged: 3 (c: b 1 8)'
     ])
+  })
+})
+
+describe('the judge of order', () => {
+  const MS = 1000
+  const KEYS = 2
+  const stored = acknowledgedIn([0, 1, 2, 3, 4, 5].map(sent), TOPIC)
+  /** In hand from the first moment until the second; without a second, never done. */
+  const turn = (id: number, fromMs: number, untilMs?: number) => [
+    { event: 'consumed', id, us: fromMs * MS, queueId: 0, queueOffset: id },
+    ...(untilMs === undefined ? [] : [{ event: 'handled', id, us: untilMs * MS }])
+  ]
+  const judged = (members: Record<string, readonly ReturnType<typeof turn>[]>, endedMs?: number) =>
+    queueComplaints({
+      members: Object.entries(members).map(([name, turns]) => ({
+        name,
+        ...(endedMs !== undefined && name === 'dead' && { endedUs: endedMs * MS }),
+        lines: turns.flat()
+      })),
+      sent: stored,
+      keyOf: id => id % KEYS
+    })
+
+  test('has nothing to say of one after the other, whoever has the queue', () => {
+    const turns = [turn(0, 1, 2), turn(1, 3, 4), turn(2, 5, 6)]
+    expect(judged({ a: turns, b: [turn(3, 7, 8), turn(4, 9, 10), turn(5, 11, 12)] })).toEqual([])
+  })
+
+  test('lets what a dead member had in hand, and a little before it, come again to who takes over', () => {
+    const dead = [turn(0, 1, 2), turn(1, 3, 4), turn(2, 5)]
+    expect(judged({ dead, b: [turn(1, 20, 21), turn(2, 22, 23), turn(3, 24, 25)] }, 9)).toEqual([])
+  })
+
+  test('lets it come again to the same member, once the queue has stood still', () => {
+    expect(judged({ a: [turn(0, 1, 2), turn(0, 600, 601), turn(2, 602, 603)] })).toEqual([])
+  })
+
+  test.each([
+    [
+      'a queue of which two have messages in hand',
+      { a: [turn(0, 1, 5)], b: [turn(1, 4, 6)] },
+      'in hand of two at once'
+    ],
+    [
+      'one that took over while the other was not dead',
+      { dead: [turn(0, 1)], b: [turn(1, 4, 6)] },
+      'in hand of two at once'
+    ],
+    ['a key that goes backwards', { a: [turn(0, 1, 2), turn(2, 3, 4), turn(0, 5, 6)] }, 'a key went backwards'],
+    ['a message that comes again at once', { a: [turn(0, 1, 2), turn(0, 3, 4)] }, 'a key went backwards'],
+    ['a message that is overtaken', { a: [turn(0, 1, 2), turn(4, 3, 4)] }, 'a key was skipped'],
+    ['a new holder that begins behind', { a: [turn(0, 1, 2)], b: [turn(4, 3, 4)] }, 'a key was skipped']
+  ])('complains about %s', (_, members, complaint) => {
+    expect(judged(members, 9).join()).toContain(complaint)
   })
 })

@@ -1,5 +1,5 @@
 /**
- * Real clients against a broker: `npm run test:clients -- [--short] [--only TEXT] [--target varve | apache] [--lanes N] [--keep]`.
+ * Real clients against a broker: `npm run test:clients -- [--short] [--only TEXT]… [--target varve | apache] [--lanes N] [--keep]`.
  *
  * Libraries that others wrote (flavours.mjs), each in processes of its own, do what applications do (scenarios/); their
  * journals are compared (judge.mjs). With `--target apache` the same scenarios run against Apache RocketMQ's own servers.
@@ -22,7 +22,7 @@ const SCENARIO_MS_MAX = 420_000
 const { values: options } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true, default: [] },
     target: { type: 'string', default: 'varve' },
     lanes: { type: 'string', default: String(LANES) },
     keep: { type: 'boolean', default: false }
@@ -92,7 +92,7 @@ function chosen(scenarios, kind) {
       }))
     })
     .filter(({ scenario, flavour }) => !options.short || isShort(scenario, flavour))
-    .filter(({ title }) => options.only === undefined || title.includes(options.only))
+    .filter(({ title }) => options.only.length === 0 || options.only.some(text => title.includes(text)))
 }
 
 function suits({ name, abilities }, scenario) {

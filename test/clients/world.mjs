@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { acknowledgedIn, complaints, consumedIn } from './judge.mjs'
 import { TARGETS } from './targets.mjs'
-import { createTopic } from './topics.mjs'
+import { createTopic, untilRouted } from './topics.mjs'
 import { pause, until } from './waiting.mjs'
 
 const SETTLE_MS = 1000
@@ -61,6 +61,11 @@ export class World {
     const topic = `${this.label}-${name}`
     await createTopic({ nameServer: target.nameServer, brokers: [target.broker] }, topic, options)
     return topic
+  }
+
+  /** Until clients can find a topic that the broker has made by itself. */
+  untilRouted({ nameServer }, topic) {
+    return untilRouted(nameServer, topic)
   }
 
   group(name = 'group') {

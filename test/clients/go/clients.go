@@ -10,31 +10,35 @@ import (
 
 // All clients of the process, under the names that "as" gives them, until they are stopped.
 type clients struct {
-	journal   *journal
-	lock      sync.Mutex
-	producers map[string]rocketmq.Producer
-	pulls     map[string]*pull
-	stops     map[string]func() error
+	journal      *journal
+	lock         sync.Mutex
+	producers    map[string]rocketmq.Producer
+	transactions map[string]*transactions
+	pulls        map[string]*pull
+	stops        map[string]func() error
 }
 
 func newClients(journal *journal) *clients {
 	return &clients{
-		journal:   journal,
-		producers: map[string]rocketmq.Producer{},
-		pulls:     map[string]*pull{},
-		stops:     map[string]func() error{},
+		journal:      journal,
+		producers:    map[string]rocketmq.Producer{},
+		transactions: map[string]*transactions{},
+		pulls:        map[string]*pull{},
+		stops:        map[string]func() error{},
 	}
 }
 
 func (c *clients) commands() map[string]command {
 	return map[string]command{
-		"producer":     c.startProducer,
-		"send":         c.send,
-		"push":         c.startPush,
-		"pullConsumer": c.startPull,
-		"pull":         c.pull,
-		"updateOffset": c.updateOffset,
-		"stop":         c.stop,
+		"producer":            c.startProducer,
+		"send":                c.send,
+		"transactionProducer": c.startTransactionProducer,
+		"sendHalf":            c.sendHalf,
+		"push":                c.startPush,
+		"pullConsumer":        c.startPull,
+		"pull":                c.pull,
+		"updateOffset":        c.updateOffset,
+		"stop":                c.stop,
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/apache/rocketmq-client-go/v2"
 	"github.com/apache/rocketmq-client-go/v2/consumer"
@@ -32,6 +33,9 @@ func consumerOptions(call arguments) []consumer.Option {
 	if call.on("broadcasting") {
 		options = append(options, consumer.WithConsumerModel(consumer.BroadCasting))
 	}
+	if call.has("maxReconsumeTimes") {
+		options = append(options, consumer.WithMaxReconsumeTimes(int32(call.number("maxReconsumeTimes", 0))))
+	}
 	if call.has("timestamp") {
 		options = append(options, consumer.WithConsumeTimestamp(call.text("timestamp", "")))
 	}
@@ -52,9 +56,8 @@ func (c *clients) startPush(call arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	handle := func(_ context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
-		c.journal.consumed(by, messages)
-		return consumer.ConsumeSuccess, nil
+	handle := func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+		return c.handle(ctx, call, messages[0])
 	}
 	if err := push.Subscribe(call.text("topic", ""), filterOf(call), handle); err != nil {
 		return nil, err
@@ -64,6 +67,37 @@ func (c *clients) startPush(call arguments) (any, error) {
 	}
 	c.keep(by, push.Shutdown)
 	return nil, nil
+}
+
+// One at a time, as consumers are set up. "failures" says how often a message fails, by its number. With "handled" its end
+// stands in the journal, too.
+func (c *clients) handle(ctx context.Context, call arguments, message *primitive.MessageExt) (consumer.ConsumeResult, error) {
+	by := call.text("as", "")
+	id, _ := idOf(message.Body)
+	failures, _ := call["failures"].([]any)
+	fails := len(failures) > 0 && float64(message.ReconsumeTimes) < failures[id%len(failures)].(float64)
+	if !fails {
+		c.journal.consumed(by, message, "done")
+	} else {
+		c.journal.consumed(by, message, "failed")
+	}
+	time.Sleep(time.Duration(call.number("takesMs", 0)) * time.Millisecond)
+	if call.on("handled") {
+		c.journal.line(map[string]any{"event": "handled", "by": by, "id": id, "topic": message.Topic, "us": nowUs()})
+	}
+	if !fails {
+		return consumer.ConsumeSuccess, nil
+	}
+	if call.on("orderly") {
+		if orderly, there := primitive.GetOrderlyCtx(ctx); there && call.has("suspendMs") {
+			orderly.SuspendCurrentQueueTimeMillis = call.number("suspendMs", 0)
+		}
+		return consumer.SuspendCurrentQueueAMoment, nil
+	}
+	if concurrent, there := primitive.GetConcurrentlyCtx(ctx); there {
+		concurrent.DelayLevelWhenNextConsume = call.number("delayLevel", 0)
+	}
+	return consumer.ConsumeRetryLater, nil
 }
 
 // A consumer that pulls from one queue at an offset.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/apache/rocketmq-client-go/v2/primitive"
 )
@@ -59,13 +60,16 @@ func (j *journal) unsent(by string, id int, err error) {
 	j.line(map[string]any{"event": "unsent", "by": by, "id": id, "error": err.Error()})
 }
 
-func (j *journal) consumed(by string, messages []*primitive.MessageExt) {
-	for _, message := range messages {
-		line := described(message)
-		line["event"] = "consumed"
-		line["by"] = by
-		j.line(line)
-	}
+// "outcome": what the listener is going to say.
+func (j *journal) consumed(by string, message *primitive.MessageExt, outcome string) {
+	line := described(message)
+	line["event"], line["by"], line["outcome"], line["us"] = "consumed", by, outcome, nowUs()
+	j.line(line)
+}
+
+// Of the clock that all processes of the machine share: lines of two of them come in any order.
+func nowUs() int64 {
+	return time.Now().UnixMicro()
 }
 
 // The body of a message follows from its number and its length: the number in decimal, a colon, then letters in order.
@@ -77,15 +81,20 @@ func bodyOf(id, length int) []byte {
 	return body
 }
 
+func idOf(body []byte) (int, error) {
+	head, _, _ := bytes.Cut(body, []byte(":"))
+	return strconv.Atoi(string(head))
+}
+
 func described(message *primitive.MessageExt) map[string]any {
-	head, _, _ := bytes.Cut(message.Body, []byte(":"))
-	id, err := strconv.Atoi(string(head))
+	id, err := idOf(message.Body)
 	line := map[string]any{
 		"id":     id,
 		"intact": err == nil && bytes.Equal(message.Body, bodyOf(id, len(message.Body))),
 		"bytes":  len(message.Body), "topic": message.Topic, "queueOffset": message.QueueOffset,
 		"tags": message.GetTags(), "keys": message.GetKeys(), "reconsumeTimes": message.ReconsumeTimes,
 		"uniqueId": message.MsgId, "properties": message.GetProperties(),
+		"bornAtMs": message.BornTimestamp, "storedAtMs": message.StoreTimestamp,
 	}
 	if message.Queue != nil {
 		line["broker"] = message.Queue.BrokerName

@@ -154,6 +154,10 @@ func messageOf(call arguments, id int) *primitive.Message {
 	if call.on("keys") {
 		message.WithKeys([]string{fmt.Sprintf("key-%d", id)})
 	}
+	if delays, _ := call["delays"].([]any); len(delays) > 0 {
+		delay, _ := delays[id%len(delays)].(map[string]any)
+		delayBy(message, delay)
+	}
 	properties, _ := call["properties"].(map[string]any)
 	for name, values := range properties {
 		if value, there := inTurn(values, id); there {
@@ -168,6 +172,23 @@ func messageOf(call arguments, id int) *primitive.Message {
 		message.WithShardingKey(strconv.Itoa(id))
 	}
 	return message
+}
+
+// The client has a method for levels only; the others are sent as the properties that they are.
+func delayBy(message *primitive.Message, delay map[string]any) {
+	for name, value := range delay {
+		number := int64(value.(float64))
+		switch name {
+		case "level":
+			message.WithDelayTimeLevel(int(number))
+		case "seconds":
+			message.WithProperty("TIMER_DELAY_SEC", strconv.FormatInt(number, 10))
+		case "ms":
+			message.WithProperty("TIMER_DELAY_MS", strconv.FormatInt(number, 10))
+		case "afterMs":
+			message.WithProperty("TIMER_DELIVER_MS", strconv.FormatInt(time.Now().UnixMilli()+number, 10))
+		}
+	}
 }
 
 func queueOf(call arguments) *primitive.MessageQueue {

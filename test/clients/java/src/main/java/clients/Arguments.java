@@ -2,6 +2,7 @@ package clients;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -56,6 +57,13 @@ final class Arguments {
             }
         }
         return texts;
+    }
+
+    /** Which of the objects of a list the message of that number takes; an empty one where the list has null or is missing. */
+    JsonObject inTurn(String name, int id) {
+        JsonArray objects = has(name) ? (JsonArray) values.get(name) : new JsonArray();
+        JsonElement object = objects.isEmpty() ? JsonNull.INSTANCE : objects.get(id % objects.size());
+        return object.isJsonNull() ? new JsonObject() : object.getAsJsonObject();
     }
 
     /** For each name, values that messages take in turn. */

@@ -20,14 +20,18 @@ final class Bodies {
         return body;
     }
 
-    /** A received message, as every client of the suite describes it. */
-    static Map<String, Object> described(MessageExt message) {
-        byte[] body = message.getBody();
+    static Map<String, Object> described(byte[] body) {
         int id = idOf(body);
         Map<String, Object> described = new LinkedHashMap<>();
         described.put("id", id);
         described.put("intact", id >= 0 && Arrays.equals(body, of(id, body.length)));
         described.put("bytes", body.length);
+        return described;
+    }
+
+    /** A received message, as every client of the suite describes it. */
+    static Map<String, Object> described(MessageExt message) {
+        Map<String, Object> described = described(message.getBody());
         described.put("topic", message.getTopic());
         described.put("broker", message.getBrokerName());
         described.put("queueId", message.getQueueId());
@@ -36,11 +40,13 @@ final class Bodies {
         described.put("keys", message.getKeys());
         described.put("reconsumeTimes", message.getReconsumeTimes());
         described.put("uniqueId", message.getMsgId());
+        described.put("bornAtMs", message.getBornTimestamp());
+        described.put("storedAtMs", message.getStoreTimestamp());
         described.put("properties", message.getProperties());
         return described;
     }
 
-    private static int idOf(byte[] body) {
+    static int idOf(byte[] body) {
         int id = 0;
         for (byte digit : body) {
             if (digit == ':') {

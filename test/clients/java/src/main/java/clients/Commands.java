@@ -28,8 +28,11 @@ final class Commands {
             stops.remove(call.text("as")).run();
             return null;
         });
-        new Producers(journal, this).addTo(commands);
-        new PushConsumers(journal, this).addTo(commands);
+        Producers producers = new Producers(journal, this);
+        producers.addTo(commands);
+        new Transactions(journal, this).addTo(commands);
+        new Requests(journal, producers).addTo(commands);
+        new PushConsumers(journal, this, producers).addTo(commands);
         new LitePulls(this).addTo(commands);
         new Pulls(this).addTo(commands);
     }

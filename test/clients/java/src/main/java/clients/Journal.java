@@ -3,6 +3,8 @@ package clients;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import java.io.PrintStream;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,17 +26,27 @@ final class Journal {
         for (int i = 0; i < namesAndValues.length; i += 2) {
             line.put((String) namesAndValues[i], namesAndValues[i + 1]);
         }
+        line(line);
+    }
+
+    void line(Map<String, Object> line) {
         synchronized (out) {
             out.println(gson.toJson(line));
             out.flush();
         }
     }
 
+    /** Of the clock that all processes of the machine share: lines of two of them come in any order. */
+    static long nowUs() {
+        return ChronoUnit.MICROS.between(Instant.EPOCH, Instant.now());
+    }
+
     void sent(String by, int id, SendResult result) {
         line("event", "sent", "by", by, "id", id, "topic", result.getMessageQueue().getTopic(),
             "broker", result.getMessageQueue().getBrokerName(), "queueId", result.getMessageQueue().getQueueId(),
             "queueOffset", result.getQueueOffset(), "status", result.getSendStatus().name(),
-            "uniqueId", result.getMsgId(), "offsetId", result.getOffsetMsgId());
+            "uniqueId", result.getMsgId(), "offsetId", result.getOffsetMsgId(),
+            "recallHandle", Recalls.handleOf(result));
     }
 
     void unsent(String by, int id, Throwable error) {
@@ -46,13 +58,16 @@ final class Journal {
         return error.getCause() == null ? String.valueOf(error) : error + "; because " + told(error.getCause());
     }
 
-    void consumed(String by, List<MessageExt> messages) {
+    /** {@code outcome}: what the listener is going to say. */
+    void consumed(String by, List<MessageExt> messages, String outcome) {
         for (MessageExt message : messages) {
             Map<String, Object> line = new LinkedHashMap<>();
             line.put("event", "consumed");
             line.put("by", by);
+            line.put("outcome", outcome);
+            line.put("us", nowUs());
             line.putAll(Bodies.described(message));
-            line(line.entrySet().stream().flatMap(e -> java.util.stream.Stream.of(e.getKey(), e.getValue())).toArray());
+            line(line);
         }
     }
 }

@@ -34,11 +34,16 @@ final class Producers {
         commands.put("send", this::send);
         commands.put("view", call -> Bodies.described(of(call).viewMessage(call.text("topic"), call.text("id"))));
         commands.put("queryKey", this::queryKey);
+        commands.put("recall", call -> Recalls.recall(of(call), call.text("topic"), call.text("handle")));
         commands.put("queues", call -> of(call).fetchPublishMessageQueues(call.text("topic")).size());
     }
 
-    private DefaultMQProducer of(Arguments call) {
-        return producers.get(call.text("as"));
+    DefaultMQProducer of(Arguments call) {
+        return named(call.text("as"));
+    }
+
+    DefaultMQProducer named(String as) {
+        return producers.get(as);
     }
 
     private Object start(Arguments call) throws Exception {
@@ -156,7 +161,7 @@ final class Producers {
         }
     }
 
-    private static Message message(Arguments call, int id) {
+    static Message message(Arguments call, int id) {
         Message message = new Message(call.text("topic"), Bodies.of(id, call.number("bytes", SMALL_BODY)));
         List<String> tags = call.texts("tags");
         if (!tags.isEmpty() && tags.get(id % tags.size()) != null) {
@@ -165,6 +170,7 @@ final class Producers {
         if (call.on("keys")) {
             message.setKeys("key-" + id);
         }
+        Delays.set(message, call, id);
         call.lists("properties").forEach((name, values) -> {
             String value = values.get(id % values.size());
             if (value != null) {
