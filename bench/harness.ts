@@ -44,8 +44,8 @@ export interface Benchmark {
   readonly question: string
   /** Others are a side of it. */
   readonly hasPeers?: boolean
-  /** Takes minutes: runs where it is named, or with `--long`. */
-  readonly isLong?: boolean
+  /** Takes minutes: runs where it is named, or with `--long`; `but-quick` also in a quick run, where it is small. */
+  readonly isLong?: boolean | 'but-quick'
   run(options: BenchOptions): Promise<Report>
 }
 

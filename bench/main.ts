@@ -100,13 +100,12 @@ function callOf(args: readonly string[]): Call {
   })
   const { list, json, smoke, long, seconds, rounds, scale, headline, baseline } = values
   const isWhole = positionals.length === 0 && !values['only-peers'] && !long
-  const named = chosen(all, positionals)
-  const wanted = named.filter(
-    benchmark =>
-      (!values['only-peers'] || benchmark.hasPeers === true) &&
-      (long || list || benchmark.isLong !== true || positionals.length > 0)
-  )
   const quick = values.quick ?? (isWhole && seconds === undefined && rounds === undefined)
+  const wanted = chosen(all, positionals).filter(
+    ({ hasPeers, isLong = false }) =>
+      (!values['only-peers'] || hasPeers === true) &&
+      (isLong === false || long || list || positionals.length > 0 || (quick && isLong === 'but-quick'))
+  )
   const reportDirectory = values.report ?? (smoke ? undefined : join(projectRoot(), 'bench', 'report'))
   return {
     benchmarks: wanted,

@@ -8,7 +8,7 @@ const SECONDS: Readonly<Record<string, number>> = {
   protocol: 2,
   store: 15,
   broker: 12,
-  long: 300
+  long: 40
 }
 const SECONDS_OTHERWISE = 5
 

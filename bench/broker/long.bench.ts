@@ -6,6 +6,7 @@ import { setUp, varveBroker } from '../peers/varve-broker.ts'
 
 const MESSAGES = 100_000_000
 const SMOKE_MESSAGES = 4096
+const QUICK_SCALE = 0.03
 const BATCH = 32
 const QUEUE_COUNT = 8
 /** Of the whole, at either end; what comes before the first is warm-up. */
@@ -16,7 +17,7 @@ const growingBacklog: Benchmark = {
   name: 'long/backlog',
   question:
     'a backlog that grows to 100 million messages of 100 B: the rate at its end, the next start, and draining it',
-  isLong: true,
+  isLong: 'but-quick',
   run: options => {
     if (!options.smoke) setUp(options.progress)
     return alternate(growingBacklog, options, {
@@ -32,7 +33,7 @@ const growingBacklog: Benchmark = {
 }
 
 function growing(options: BenchOptions): Contender {
-  const { smoke, scale = 1, progress } = options
+  const { smoke, quick = false, scale = quick ? QUICK_SCALE : 1, progress } = options
   const count = smoke ? SMOKE_MESSAGES : Math.floor((MESSAGES * scale) / BATCH) * BATCH
   const start = { flush: 'async', smoke } as const
   return {

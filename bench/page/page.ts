@@ -305,8 +305,7 @@ function timePlots({ runs }: Report): string[] {
 }
 
 function colourOf(name: string, index: number): string {
-  const base = name.split('@')[0] ?? name
-  return COLOURS[base] ?? PALETTE[index % PALETTE.length] ?? PALETTE[0]
+  return COLOURS[name] ?? PALETTE[index % PALETTE.length] ?? PALETTE[0]
 }
 
 function grouped<Value>(values: readonly Value[], keyOf: (value: Value) => string): Map<string, Value[]> {

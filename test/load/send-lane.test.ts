@@ -95,6 +95,12 @@ describe('a connection that sends', () => {
     expect(lane.refused).toBeGreaterThan(40)
   })
 
+  test('times the answers to its first requests as those to all others', async () => {
+    const { meter } = await sendAll(4)
+    const { percentiles } = meter.end().latency
+    for (const [, us] of percentiles) expect(us).toBeGreaterThan(1)
+  })
+
   test('waits while it is held, and is not done before it went on', async () => {
     let isHeld = true
     const { lane } = await sendAll(
