@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { silentLog, systemClock } from '../../src/base/index.ts'
 import type { CaseResult } from '../../src/load/index.ts'
 import { listenRemoting, type RemotingListener } from '../../src/protocol/index.ts'
+import { Session } from '../../src/server/remoting/session.ts'
 import { runCase } from '../case.ts'
 import { compiledCaseArgs } from '../harness.ts'
 
@@ -25,6 +26,8 @@ await runCase<IdleConnectionsSettings>(async ({ connections, idleMs }): Promise<
     port: 0,
     connectionsMax: connections,
     onRequest: ({ opaque }, connection) => connection.begin(opaque, 0).end(),
+    // What a broker keeps for each.
+    onConnected: connection => void new Session(connection),
     log: silentLog,
     clock: systemClock
   })
