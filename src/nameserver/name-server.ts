@@ -168,8 +168,12 @@ export class NameServer {
   }
 
   #failed(error: unknown, reply: Reply): void {
-    if (!(error instanceof VarveError)) throw error
     const client = addressText(reply.connection.remote)
+    if (!(error instanceof VarveError)) {
+      // A defect of ours: whoever asked does not end the process for everybody, as with requests to a broker.
+      this.#log.error('request to the name server failed', { client, error: error as Error })
+      return reply.refuse(RESPONSE.SYSTEM_ERROR, 'the name server failed; its log says how')
+    }
     this.#log.warn('request to the name server refused', { client, error })
     const code = error.code === 'PERMISSION_DENIED' ? RESPONSE.NO_PERMISSION : RESPONSE.SYSTEM_ERROR
     reply.refuse(code, error.message)

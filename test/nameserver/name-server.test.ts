@@ -417,6 +417,22 @@ describe('tools', () => {
     expect(await client.call(REQUEST.SEND_MESSAGE)).toMatchObject({ code: 3, remark: ' request type 10 not supported' })
   })
 
+  test('are answered also where we have a defect, which the log has whole', async () => {
+    const lines: string[] = []
+    const save = () => Promise.reject(new TypeError('a defect'))
+    const { client } = await opened({
+      log: openLog({ sink: line => lines.push(line) }),
+      kvStorage: { load: () => undefined, save }
+    })
+    const item = { namespace: 'n', key: 'k', value: 'v' }
+    expect(await client.call(REQUEST.PUT_KV_CONFIG, item)).toMatchObject({
+      code: 1,
+      remark: expect.stringContaining('name server failed')
+    })
+    expect(lines.filter(line => line.includes('TypeError: a defect'))).toHaveLength(1)
+    expect((await client.call(REQUEST.GET_KV_CONFIG, item)).text(field('value'))).toBe('v')
+  })
+
   test('get no answer to what is oneway, and their next request is answered', async () => {
     const { client } = await opened()
     client.connection.notify(REQUEST.GET_ROUTEINFO_BY_TOPIC, { topic: 'X' })
