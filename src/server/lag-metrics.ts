@@ -6,9 +6,12 @@
  * the first two are at consumers, those beyond are still to be fetched. How old the first of either kind is stands in the
  * records, which may have to be fetched from the disk: `look` does that ahead, so that printing the metrics never waits.
  */
-import { type Clock, VarveError } from '../base/index.ts'
+import { type Clock, secondMs, VarveError } from '../base/index.ts'
 import { type Broker, type ConsumerGroup, isRetryTopic } from '../broker/index.ts'
 import type { Registry, Sample } from '../metrics/index.ts'
+
+/** Whoever asks for the metrics does not wait longer: of groups that are left over the ages of the last look stand. */
+const LOOK_MS_MAX = 2 * secondMs
 
 /** Of one queue that a group reads. */
 interface Place {
@@ -98,16 +101,24 @@ export class ConsumerLag {
   }
 
   async #look(): Promise<void> {
+    const untilMs = this.#clock.monotonicMs() + LOOK_MS_MAX
     const ages = new Map<string, Ages>()
     for (const [group, topic] of [...this.#subscriptions()]) {
-      let [uncommittedAtMs, unpulledAtMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
-      for (const { queue, committed, pulled, end } of this.#places(group, topic)) {
-        if (committed < end) uncommittedAtMs = Math.min(uncommittedAtMs, await this.#storedAtMs(queue, committed))
-        if (pulled < end) unpulledAtMs = Math.min(unpulledAtMs, await this.#storedAtMs(queue, pulled))
-      }
-      ages.set(keyOf(group, topic), { uncommittedAtMs, unpulledAtMs })
+      const key = keyOf(group, topic)
+      const isLate = this.#clock.monotonicMs() >= untilMs
+      const found = isLate ? this.#ages.get(key) : await this.#agesOf(this.#places(group, topic))
+      if (found !== undefined) ages.set(key, found)
     }
     this.#ages = ages
+  }
+
+  async #agesOf(places: readonly Place[]): Promise<Ages> {
+    let [uncommittedAtMs, unpulledAtMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
+    for (const { queue, committed, pulled, end } of places) {
+      if (committed < end) uncommittedAtMs = Math.min(uncommittedAtMs, await this.#storedAtMs(queue, committed))
+      if (pulled < end) unpulledAtMs = Math.min(unpulledAtMs, await this.#storedAtMs(queue, pulled))
+    }
+    return { uncommittedAtMs, unpulledAtMs }
   }
 
   /** What retention has taken is as old as the first message that is left; of one that cannot be read nothing is told. */

@@ -71,6 +71,30 @@ describe('how far a group is behind', () => {
     expect(await told(place)).toEqual({})
   })
 
+  test('is looked for two seconds at most; what is left over stands as it was', async () => {
+    const { place, client } = await behind()
+    await using _ = place
+    const commit = { consumerGroup: 'g', topic: 'orders', queueId: 0, commitOffset: 1 }
+    await ask(client, REQUEST.UPDATE_CONSUMER_OFFSET, commit)
+    const { clients, offsets, topics, store } = place.broker
+    let lookMs = 0
+    const asked: number[] = []
+    const storedAtMs = async (_queue: object, offset: number) => {
+      asked.push(offset)
+      place.clock.advance(lookMs)
+      return place.clock.nowMs() - 700
+    }
+    // Twice the same group, so that the second time comes after the first has taken too long.
+    const [group] = [...clients.consumerGroups()]
+    const twice = { consumerGroups: () => [group, group] } as unknown as typeof clients
+    const lag = new ConsumerLag({ clients: twice, offsets, topics, store, queries: { storedAtMs } }, place.clock)
+    await lag.look()
+    expect(asked).toEqual([1, 1, 1, 1])
+    lookMs = 1000
+    await lag.look()
+    expect(asked.slice(4)).toEqual([1, 1])
+  })
+
   test('leaves out how old a message is that cannot be read', async () => {
     const { place, client } = await behind()
     await using _ = place
