@@ -86,14 +86,14 @@ async function startWith(
       const wanted = { configuration, files: engine.files, version, clock: world.clock, log }
       const how = { json: options.json === true, settings: settingsInWords }
       const alone = await startNameServerAlone(world, wanted, how)
-      tellExposed(alone.exposed, log)
+      await tellExposed(alone.addresses, log)
       return alone
     }
     const recovery = recoveryNews(world, log)
     const server = await startBroker({ config: configuration, log, version, engine, onProgress: recovery.show })
     recovery.end()
     await announce(world, options, server, configuration)
-    tellExposed(server.endpoints.exposed, log)
+    await tellExposed(server.addresses, log)
     return server
   } catch (error) {
     await engine.threads.kill()
@@ -155,12 +155,19 @@ function recoveryInWords({ kind, tookMs }: { kind: string; tookMs: number }): st
 }
 
 function lineToTry({ addresses: { nameServer, http } }: RunningServer): string {
-  if (nameServer !== undefined) return `mqadmin clusterList -n ${nameServer}      or point any RocketMQ client at it`
+  if (nameServer !== undefined)
+    return `mqadmin clusterList -n ${dialled(nameServer)}      or point any RocketMQ client at it`
   return http === undefined ? 'mqadmin clusterList' : `curl http://${http}/readyz`
 }
 
+/** All addresses are none to connect to. */
+const dialled = (address: string): string => address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')
+
 /** Who listens on more than loopback is told again and again. */
-function tellExposed(exposed: readonly string[], log: Log): void {
+async function tellExposed(addresses: object, log: Log): Promise<void> {
+  const { isLoopback } = await import('../server/index.ts')
+  const hostOf = (address: string): string => address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  const exposed = Object.values(addresses).filter(address => address !== undefined && !isLoopback(hostOf(address)))
   if (exposed.length === 0) return
   const tell = (): void =>
     log.warn('anybody who reaches these addresses may do everything: there is no authentication yet', {

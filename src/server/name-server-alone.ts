@@ -33,8 +33,6 @@ export interface NameServerAlone {
   /** As HOST:PORT, with the ports that were really taken. */
   readonly addresses: { readonly nameServer: string; readonly http: string | undefined }
   readonly directory: string
-  /** Reachable by other machines, as HOST:PORT. */
-  readonly exposed: readonly string[]
   close(): Promise<void>
 }
 
@@ -42,7 +40,7 @@ export interface NameServerAlone {
 export async function startNameServer(options: NameServerOptions): Promise<NameServerAlone> {
   const { configuration, files, clock, log } = options
   configuration.demand(checkStoreOptions)
-  const { nameServer: endpoint, http: httpEndpoint, exposed } = endpointsOf(configuration.values)
+  const { nameServer: endpoint, http: httpEndpoint } = endpointsOf(configuration.values)
   if (endpoint === undefined)
     throw new VarveError('CONFIG_INVALID', { key: 'varveNameServer', reason: 'without a broker it cannot be off' })
   await checkFree(endpoint)
@@ -74,7 +72,7 @@ export async function startNameServer(options: NameServerOptions): Promise<NameS
     health.enter('serving')
     const addresses = { nameServer: addressOf(listener), http: http && addressOf(http) }
     log.info('ready', { ...addresses, directory })
-    return { addresses, directory, exposed, close: () => closed(undo, log) }
+    return { addresses, directory, close: () => closed(undo, log) }
   } catch (error) {
     await undone(undo)
     throw error

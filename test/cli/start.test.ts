@@ -302,8 +302,9 @@ describe('varve start is refused', () => {
     expect(refused.stderr).toMatch(/ADDRESS_INSECURE: .*0\.0\.0\.0:0.*--insecure/)
 
     const broker = start(directory, '--listen', '0.0.0.0:0', '--insecure')
-    await broker.first
-    expect((await stop(broker)).stderr).toContain('no authentication yet')
+    const { broker: main, vip } = (await broker.first) as Record<string, string>
+    const told = (await stop(broker)).stderr.split('\n').find(line => line.includes('no authentication yet')) ?? '{}'
+    expect(JSON.parse(told)).toMatchObject({ level: 'warn', addresses: `${main}, ${vip}` })
   })
 
   test.each([
