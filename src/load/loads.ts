@@ -265,5 +265,6 @@ async function transactions(load: Load): Promise<CaseResult> {
   )
   const measured = meter.end()
   lanes.close()
-  return resultOf(load, measured, { drainMs })
+  const refused = lanes.all.reduce((sum, lane) => sum + lane.refused, 0)
+  return resultOf(load, measured, { refused, drainMs })
 }

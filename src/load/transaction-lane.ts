@@ -19,6 +19,8 @@ const MESSAGE_ID = fieldName('msgId')
 /** An id is an IPv4 host in 16 digits, then the position in the log. */
 const POSITION_AT = 16
 const POSITION_DIGITS = 16
+/** SYSTEM_BUSY: nothing was done. */
+const BUSY = 2
 const NOT_IN_FLIGHT = -1
 /** Wall time of the moment from which the monotonic time counts. */
 const ORIGIN_MS = systemClock.nowMs() - systemClock.monotonicMs()
@@ -33,6 +35,9 @@ export class TransactionLane implements AnswerSink {
   readonly #sentMs: Float64Array
   /** For each place of a commit: the place of its half message. */
   readonly #halfOf: Uint32Array
+  /** Where the half message in each place was stored. */
+  readonly #offsets: Float64Array
+  readonly #positions: Float64Array
   #begun = 0
   #ended = 0
   #written = { halves: 0, ends: 0 }
@@ -40,6 +45,7 @@ export class TransactionLane implements AnswerSink {
   #receivedMs = 0
   #idle: (() => void) | undefined
   committed = 0
+  refused = 0
 
   constructor(connection: Connection, meter: Meter, { shape, lane }: { shape: SendShape; lane: number }) {
     this.#connection = connection
@@ -49,6 +55,8 @@ export class TransactionLane implements AnswerSink {
     this.#ends = new EndRequests(this.#halves.count)
     this.#sentMs = new Float64Array(this.#halves.count).fill(NOT_IN_FLIGHT)
     this.#halfOf = new Uint32Array(this.#halves.count)
+    this.#offsets = new Float64Array(this.#halves.count)
+    this.#positions = new Float64Array(this.#halves.count)
   }
 
   start(): void {
@@ -57,17 +65,30 @@ export class TransactionLane implements AnswerSink {
   }
 
   answered(answer: Answer, bytes: Buffer): void {
-    if (answer.code !== 0) throw loadFailure(`refused: ${answer.header(bytes)}`)
+    const isRefused = answer.code === BUSY
+    if (answer.code !== 0 && !isRefused) throw loadFailure(`refused: ${answer.header(bytes)}`)
     if (this.#receivedMs === 0) {
       this.#receivedMs = systemClock.monotonicMs()
       this.#meter.tick(this.#receivedMs)
     }
+    if (isRefused) this.refused++
     const ended = EndRequests.numberOf(answer.opaque)
-    if (ended >= 0) return this.#finish(this.#halfOf[ended % this.#halves.count]!, answer, bytes) // Inside by the remainder.
+    if (ended >= 0) {
+      const place = this.#halfOf[ended % this.#halves.count]! // Inside by the remainder.
+      if (isRefused) this.#end(place)
+      else this.#finish(place, answer, bytes)
+      return
+    }
     const place = (answer.opaque - OPAQUE_FIRST) % this.#halves.count
     this.#sentAt(place, answer, bytes)
-    this.#halfOf[this.#ended % this.#halves.count] = place
-    this.#ends.prepare(this.#ended++, answer.field(bytes, QUEUE_OFFSET), positionIn(answer, bytes))
+    if (isRefused) {
+      this.#free(place)
+      this.#meter.begun-- // Another takes its place, so that every broker does the whole work.
+      return
+    }
+    this.#offsets[place] = answer.field(bytes, QUEUE_OFFSET)
+    this.#positions[place] = positionIn(answer, bytes)
+    this.#end(place)
   }
 
   received(): void {
@@ -101,11 +122,21 @@ export class TransactionLane implements AnswerSink {
 
   #finish(place: number, answer: Answer, bytes: Buffer): void {
     const sentMs = this.#sentAt(place, answer, bytes)
-    this.#sentMs[place] = NOT_IN_FLIGHT
-    this.#inFlight--
+    this.#free(place)
     this.committed++
     this.#meter.count++
     this.#meter.record(this.#receivedMs - sentMs)
+  }
+
+  #free(place: number): void {
+    this.#sentMs[place] = NOT_IN_FLIGHT
+    this.#inFlight--
+  }
+
+  /** The commit for the half message in that place is to go out. */
+  #end(place: number): void {
+    this.#halfOf[this.#ended % this.#halves.count] = place
+    this.#ends.prepare(this.#ended++, this.#offsets[place]!, this.#positions[place]!) // Set with its acknowledgement.
   }
 
   #sentAt(place: number, answer: Answer, bytes: Buffer): number {
