@@ -22,7 +22,7 @@ import type { BrokerConfig } from '../config-keys.ts'
 import type { ConsumerOffsets } from '../offsets.ts'
 import { PropertyPass } from '../properties.ts'
 import { emptyDraft } from '../send-draft.ts'
-import type { OutgoingMessage, SendKind, SendTransform } from '../send-transform.ts'
+import { newOutgoingMessage, type OutgoingMessage, type SendKind, type SendTransform } from '../send-transform.ts'
 import type { RecurringWork } from '../tables.ts'
 import type { TopicTable } from '../topics.ts'
 import { isCommitted, tracesOf } from './commit-search.ts'
@@ -101,19 +101,7 @@ export class Transactions {
         run: () => this.writeOperations()
       }
     ]
-    this.#committed = {
-      topic: '',
-      queueId: 0,
-      body: NO_BYTES,
-      properties: NO_BYTES,
-      flag: 0,
-      sysFlag: 0,
-      bornAtMs: 0,
-      bornHost: storeHost,
-      storeHost,
-      reconsumeTimes: 0,
-      preparedTransactionOffset: 0
-    }
+    this.#committed = Object.assign(newOutgoingMessage(storeHost), { storeHost, preparedTransactionOffset: 0 })
     this.ready = this.#read()
   }
 
