@@ -17,7 +17,7 @@ import type { Clock } from '../base/index.ts'
 import type { RecordFilter, Store } from '../store/index.ts'
 import type { Arrivals } from './appending.ts'
 import { type Alarm, DeadlineNode, Deadlines } from './deadlines.ts'
-import type { PullAnswer, PullRequest } from './pull-request.ts'
+import { keptPull, type PullAnswer, type PullRequest } from './pull-request.ts'
 
 export class ParkedPull extends DeadlineNode {
   readonly request: PullRequest
@@ -31,7 +31,7 @@ export class ParkedPull extends DeadlineNode {
 
   constructor(request: PullRequest, answer: PullAnswer, filter: RecordFilter | undefined, untilMs: number) {
     super()
-    this.request = { ...request }
+    this.request = keptPull(request)
     this.answer = answer
     this.untilMs = untilMs
     this.scannedUntil = request.offset

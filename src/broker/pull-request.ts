@@ -37,6 +37,24 @@ export interface PullRequest {
   link: ClientLink
 }
 
+/** A copy to be kept. Field by field: on Node 20 each spread makes a shape of its own, which is slow to read ever after. */
+export function keptPull(request: PullRequest): PullRequest {
+  return {
+    group: request.group,
+    topic: request.topic,
+    queueId: request.queueId,
+    offset: request.offset,
+    countMax: request.countMax,
+    sysFlag: request.sysFlag,
+    commitOffset: request.commitOffset,
+    suspendTimeoutMs: request.suspendTimeoutMs,
+    expression: request.expression,
+    expressionType: request.expressionType,
+    subscriptionVersion: request.subscriptionVersion,
+    link: request.link
+  }
+}
+
 /** RocketMQ's names; each is the remark of its answer. */
 export type PullStatus =
   | 'FOUND'

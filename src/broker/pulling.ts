@@ -22,6 +22,7 @@ import type { ConsumerOffsets } from './offsets.ts'
 import { PullChecks, type PullCheckWorld, type PullTerms } from './pull-checks.ts'
 import { type ExpressionFilters, PullFilters } from './pull-filters.ts'
 import {
+  keptPull,
   PULL_FLAG,
   type PullAnswer,
   type PullFound,
@@ -97,7 +98,7 @@ export class Pulling {
     const { filter } = terms
     const selection = this.#selectFrom(request, request.offset, filter, answer)
     if (selection === undefined) {
-      const kept = { ...request }
+      const kept = keptPull(request)
       this.#fetch(kept, kept.offset, filter, answer, fetched => this.#firstLook(kept, filter, fetched, answer))
     } else if (selection !== REFUSED) {
       this.#firstLook(request, filter, selection, answer)

@@ -6,7 +6,7 @@
  *
  * Not here: what may be stored and what becomes of it (broker), replies (reply-requests.ts).
  */
-import type { VarveError } from '../../base/index.ts'
+import { KiB, type VarveError } from '../../base/index.ts'
 import { type DurableAnswer, isRetryTopic, recallHandleOf, type SendDraft, type Sent } from '../../broker/index.ts'
 import { field, REQUEST, RESPONSE, type RemotingRequest, readSend } from '../../protocol/index.ts'
 import type { BrokerWorld } from './broker-world.ts'
@@ -33,6 +33,8 @@ export function sendRequests(world: BrokerWorld): Handlers {
   ]
 }
 
+const NO_BYTES = new Uint8Array(0)
+
 /** Where an answer goes that cannot be given at once. */
 interface Waiting {
   readonly session: Session
@@ -43,6 +45,8 @@ interface Waiting {
 class SendRequests {
   readonly #world: BrokerWorld
   #ids = new Uint8Array(64)
+  readonly #outcome = new Outcome()
+  readonly #texts = new KeptTexts()
 
   constructor(world: BrokerWorld) {
     this.#world = world
@@ -79,7 +83,7 @@ class SendRequests {
 
   #answerOnceSafe(sent: Sent, session: Session, opaque: number): void {
     const { sending, topics } = this.#world.broker
-    const kept = new KeptOutcome(this.#world, session, opaque, sent)
+    const kept = new KeptOutcome(this.#world, session, opaque, sent, this.#texts)
     if (topics.isSaved) return sending.durable(sent.until, kept)
     const { until, waitsForDisk } = sent
     topics.saved().then(
@@ -88,61 +92,101 @@ class SendRequests {
     )
   }
 
-  #answer(sent: Sent, opaque: number, { connection }: Session): void {
-    const { config } = this.#world.broker
+  #answer(sent: Sent, opaque: number, session: Session): void {
     const idsBytes = sent.messageIdsBytes
     if (this.#ids.length < idsBytes) this.#ids = new Uint8Array(2 * idsBytes)
-    sent.writeMessageIds(this.#ids, 0)
-    const answer = connection
-      .begin(opaque, RESPONSE.SUCCESS)
-      .utf8(F.msgId, this.#ids, 0, idsBytes)
-      .int(F.queueId, sent.queueId)
-      .long(F.queueOffset, sent.queueOffset)
-      .utf8(F.transactionId, sent.keyBytes, sent.keyFrom, sent.keyUntil)
-      .text(F.region, config.regionId)
-      .bool(F.isTraced, config.traceOn)
-    const handle = recallHandle(this.#world, sent)
-    if (handle !== undefined) answer.text(F.recallHandle, handle)
-    answer.end()
+    const outcome = this.#outcome
+    outcome.queueId = sent.queueId
+    outcome.queueOffset = sent.queueOffset
+    outcome.ids = this.#ids
+    outcome.idsUntil = sent.writeMessageIds(this.#ids, 0)
+    outcome.key = sent.keyBytes
+    outcome.keyFrom = sent.keyFrom
+    outcome.keyUntil = sent.keyUntil
+    outcome.recallHandle = recallHandle(this.#world, sent)
+    writeAnswer(this.#world, session, opaque, RESPONSE.SUCCESS, outcome)
   }
 }
 
+/** What the answer says of what was stored. */
+class Outcome {
+  queueId = 0
+  queueOffset = 0
+  ids: Uint8Array = NO_BYTES
+  idsFrom = 0
+  idsUntil = 0
+  key: Uint8Array = NO_BYTES
+  keyFrom = 0
+  keyUntil = 0
+  recallHandle: string | undefined
+}
+
 /** What is kept of an outcome beyond its turn, until the client may be told. */
-class KeptOutcome implements DurableAnswer {
+class KeptOutcome extends Outcome implements DurableAnswer {
   readonly #world: BrokerWorld
   readonly #session: Session
   readonly #opaque: number
-  readonly #queueId: number
-  readonly #queueOffset: number
-  readonly #messageIds: string
-  readonly #uniqueKey: string
-  readonly #recallHandle: string | undefined
 
-  constructor(world: BrokerWorld, session: Session, opaque: number, sent: Sent) {
+  constructor(world: BrokerWorld, session: Session, opaque: number, sent: Sent, texts: KeptTexts) {
+    super()
     this.#world = world
     this.#session = session
     this.#opaque = opaque
-    this.#queueId = sent.queueId
-    this.#queueOffset = sent.queueOffset
-    this.#messageIds = sent.messageIds
-    this.#uniqueKey = sent.uniqueKey
-    this.#recallHandle = recallHandle(world, sent)
+    const { messageIdsBytes, keyBytes, keyFrom, keyUntil } = sent
+    texts.makeRoom(messageIdsBytes + keyUntil - keyFrom)
+    this.queueId = sent.queueId
+    this.queueOffset = sent.queueOffset
+    this.ids = this.key = texts.bytes
+    this.idsFrom = texts.used
+    this.idsUntil = this.keyFrom = sent.writeMessageIds(texts.bytes, texts.used)
+    this.keyUntil = texts.used = copyBytes(keyBytes, keyFrom, keyUntil, texts.bytes, this.idsUntil)
+    this.recallHandle = recallHandle(world, sent)
   }
 
   durable(outcome: boolean | Error): void {
     if (typeof outcome !== 'boolean') return refuse(this.#world, outcome, this.#session, this.#opaque)
-    const { config } = this.#world.broker
-    const answer = this.#session.connection
-      .begin(this.#opaque, outcome ? RESPONSE.SUCCESS : RESPONSE.FLUSH_DISK_TIMEOUT)
-      .text(F.msgId, this.#messageIds)
-      .int(F.queueId, this.#queueId)
-      .long(F.queueOffset, this.#queueOffset)
-      .text(F.transactionId, this.#uniqueKey)
-      .text(F.region, config.regionId)
-      .bool(F.isTraced, config.traceOn)
-    if (this.#recallHandle !== undefined) answer.text(F.recallHandle, this.#recallHandle)
-    answer.end()
+    writeAnswer(this.#world, this.#session, this.#opaque, outcome ? RESPONSE.SUCCESS : FLUSH_DISK_TIMEOUT, this)
   }
+}
+const { FLUSH_DISK_TIMEOUT } = RESPONSE
+
+/** Bytes of many outcomes behind each other: neither strings nor small buffers, which cost more than the rest of an answer. */
+class KeptTexts {
+  bytes: Uint8Array = NO_BYTES
+  used = 0
+
+  makeRoom(bytes: number): void {
+    if (this.used + bytes <= this.bytes.length) return
+    this.bytes = new Uint8Array(Math.max(bytes, KEPT_TEXTS_BYTES))
+    this.used = 0
+  }
+}
+/** Given back as a whole, once nobody waits any more whose answer stands in it. */
+const KEPT_TEXTS_BYTES = 16 * KiB
+
+function copyBytes(bytes: Uint8Array, from: number, until: number, into: Uint8Array, at: number): number {
+  for (let byte = from; byte < until; byte++) into[at++] = bytes[byte] as number // In range by the loop.
+  return at
+}
+
+function writeAnswer(
+  { broker }: BrokerWorld,
+  { connection }: Session,
+  opaque: number,
+  code: number,
+  sent: Outcome
+): void {
+  const { regionId, traceOn } = broker.config
+  const answer = connection
+    .begin(opaque, code)
+    .utf8(F.msgId, sent.ids, sent.idsFrom, sent.idsUntil)
+    .int(F.queueId, sent.queueId)
+    .long(F.queueOffset, sent.queueOffset)
+    .utf8(F.transactionId, sent.key, sent.keyFrom, sent.keyUntil)
+    .text(F.region, regionId)
+    .bool(F.isTraced, traceOn)
+  if (sent.recallHandle !== undefined) answer.text(F.recallHandle, sent.recallHandle)
+  answer.end()
 }
 
 /** By which a timed message can be taken back; a retry is not its producer's to take. */

@@ -78,6 +78,22 @@ describe('a message that is sent', () => {
     expect(flushedUntil).toBe(appendedUntil)
   })
 
+  test('with synchronous flush is answered with what is its own, however many wait together', async () => {
+    await using place = await brokerPlace({ flushDiskType: 'SYNC_FLUSH' })
+    const client = await place.client()
+    const keys = Array.from({ length: 600 }, (_, index) => `key-of-message-${index}`)
+    const answers = await Promise.all(
+      keys.map(key =>
+        ask(client, REQUEST.SEND_MESSAGE_V2, sendFieldsV2({ properties: `UNIQ_KEY\u0001${key}\u0002` }), body)
+      )
+    )
+    const fields = answers.map(answer => fieldsOf(answer))
+    expect(fields.map(({ transactionId }) => transactionId)).toEqual(keys)
+    expect(fields.map(({ queueOffset }) => queueOffset)).toEqual(keys.map((_, index) => String(index)))
+    const stored = await Promise.all(fields.map(({ msgId }) => place.store.messageById(msgId ?? '')))
+    expect(stored.map(({ properties }) => properties.UNIQ_KEY)).toEqual(keys)
+  })
+
   test('is refused with GO_AWAY by a broker that is leaving, if the client understands that', async () => {
     await using place = await brokerPlace()
     const client = await place.client()
