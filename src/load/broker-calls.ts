@@ -35,30 +35,71 @@ export function targetsOf({ topic, topicCount, queueCount }: Targets): SendTarge
   }))
 }
 
+/** From so many topics on they are made by lists, where the broker knows that: each request has its table saved. */
+const LISTED_FROM = 16
+const LIST_COUNT_MAX = 500
+const CODE_UNKNOWN = 3
+
 /** Made by request, so that neither broker makes them while it is measured. */
 export async function createTopics(broker: Address, targets: readonly SendTarget[], queueCount: number): Promise<void> {
-  const connection = await Connection.open(broker)
-  for (const topic of new Set(targets.map(target => target.topic))) {
-    await ask(connection, REQUEST_CODE.createTopic, {
-      topic,
-      defaultTopic: 'TBW102',
-      readQueueNums: queueCount,
-      writeQueueNums: queueCount,
-      perm: 6,
-      topicFilterType: 'SINGLE_TAG',
-      topicSysFlag: 0,
-      order: false
-    })
-  }
-  connection.close()
+  const topics = topicsOf(targets)
+  if (topics.length >= LISTED_FROM && (await createListed(broker, topics, queueCount))) return
+  await forEach(broker, topics, (connection, topic) =>
+    ask(connection, REQUEST_CODE.createTopic, { topic, defaultTopic: 'TBW102', ...topicFields(queueCount) })
+  )
 }
 
 export async function deleteTopics(broker: Address, targets: readonly SendTarget[]): Promise<void> {
+  await forEach(broker, topicsOf(targets), (connection, topic) => ask(connection, REQUEST_CODE.deleteTopic, { topic }))
+}
+
+const topicsOf = (targets: readonly SendTarget[]): string[] => [...new Set(targets.map(({ topic }) => topic))]
+
+const topicFields = (queueCount: number) => ({
+  readQueueNums: queueCount,
+  writeQueueNums: queueCount,
+  perm: 6,
+  topicFilterType: 'SINGLE_TAG',
+  topicSysFlag: 0,
+  order: false
+})
+
+/** False if the broker is too old for it. */
+async function createListed(broker: Address, topics: readonly string[], queueCount: number): Promise<boolean> {
   const connection = await Connection.open(broker)
-  for (const topic of new Set(targets.map(target => target.topic))) {
-    await ask(connection, REQUEST_CODE.deleteTopic, { topic })
+  try {
+    for (let from = 0; from < topics.length; from += LIST_COUNT_MAX) {
+      const listed = topics.slice(from, from + LIST_COUNT_MAX)
+      const topicConfigList = listed.map(topicName => ({ topicName, ...topicFields(queueCount) }))
+      const body = Buffer.from(JSON.stringify({ topicConfigList }))
+      const answer = await connection.call(REQUEST_CODE.createTopics, {}, body)
+      if (answer.code === CODE_UNKNOWN) return false
+      if (answer.code !== 0) throw loadFailure(`topics were not made: ${answer.header}`)
+    }
+    return true
+  } finally {
+    connection.close()
   }
-  connection.close()
+}
+
+/** So many requests are under way at a time, each on a connection of its own. */
+const CONNECTION_COUNT_MAX = 16
+
+async function forEach<Value>(
+  broker: Address,
+  values: readonly Value[],
+  work: (connection: Connection, value: Value) => Promise<unknown>
+): Promise<void> {
+  const left = [...values]
+  const worker = async () => {
+    const connection = await Connection.open(broker)
+    try {
+      for (let value = left.shift(); value !== undefined; value = left.shift()) await work(connection, value)
+    } finally {
+      connection.close()
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(CONNECTION_COUNT_MAX, values.length) }, worker))
 }
 
 /** One message to a topic that the broker makes by itself, as for a producer that nobody has prepared anything for. */

@@ -8,6 +8,7 @@
 export const REQUEST_CODE = {
   pull: 11,
   createTopic: 17,
+  createTopics: 18,
   maxOffset: 30,
   minOffset: 31,
   endTransaction: 37,
