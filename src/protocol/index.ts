@@ -16,6 +16,7 @@ export { parseWire, printWire } from './remoting/json-body.ts'
 export { REMOTING_LIMITS, type RemotingLimits } from './remoting/limits.ts'
 export { listenError, listenRemoting, reservePort } from './remoting/listener.ts'
 export type {
+  AnswerObserver,
   ConnectOptions,
   ListenOptions,
   RemotingCounters,

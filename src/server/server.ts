@@ -191,8 +191,8 @@ class Server implements RunningServer {
     registerBrokerMetrics(this.registry, { broker, listeners: () => this.#listeners })
     this.#lag = new ConsumerLag(broker, clock)
     this.#lag.register(this.registry)
-    const { onRequest, onConnected } = endpoint
-    this.#listeners = await ports.listen({ ...this.#listening(), onRequest, onConnected })
+    const { onRequest, onAnswer, onConnected } = endpoint
+    this.#listeners = await ports.listen({ ...this.#listening(), onRequest, onAnswer, onConnected })
     const { nameServer } = this.endpoints
     if (nameServer !== undefined) this.#nameServer = new NameServer({ clock, log, kvStorage: this.#kvStorage() })
     this.#register(broker, this.#listeners.main.address.port)

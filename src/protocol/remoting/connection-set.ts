@@ -9,7 +9,7 @@ import { BufferPool } from './buffer-pool.ts'
 import type { RemotingConnection } from './connection-api.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { REMOTING_LIMITS, type RemotingLimits } from './limits.ts'
-import type { RequestHandler } from './listener-api.ts'
+import type { AnswerObserver, RequestHandler } from './listener-api.ts'
 import { ReceivedHeader } from './received-header.ts'
 
 /** Times are as exact as this. */
@@ -26,6 +26,7 @@ export interface SweptConnection extends RemotingConnection {
 
 export interface ConnectionSetOptions {
   readonly onRequest: RequestHandler
+  readonly onAnswer?: AnswerObserver
   readonly limits?: Partial<RemotingLimits>
   readonly log: Log
   readonly clock: Clock
@@ -36,6 +37,7 @@ export class ConnectionSet {
   readonly log: Log
   readonly clock: Clock
   readonly onRequest: RequestHandler
+  readonly onAnswer: AnswerObserver | undefined
   readonly pool = new BufferPool()
   /** Read anew for each frame. */
   received = new ReceivedHeader()
@@ -55,8 +57,9 @@ export class ConnectionSet {
   #logWindowFromMs = 0
   #emptied: (() => void)[] = []
 
-  constructor({ onRequest, limits, log, clock }: ConnectionSetOptions) {
+  constructor({ onRequest, onAnswer, limits, log, clock }: ConnectionSetOptions) {
     this.onRequest = onRequest
+    this.onAnswer = onAnswer
     this.limits = { ...REMOTING_LIMITS, ...limits }
     this.log = log
     this.clock = clock

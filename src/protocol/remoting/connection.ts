@@ -66,6 +66,7 @@ export class SocketConnection implements SweptConnection {
   }
 
   begin(opaque: number, code: number, remark?: string): HeaderWriter {
+    this.#set.onAnswer?.(this, opaque, code)
     return this.#open(code, FLAG_RESPONSE, opaque, remark)
   }
 

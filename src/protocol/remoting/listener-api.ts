@@ -11,6 +11,9 @@ import type { RemotingLimits } from './limits.ts'
  */
 export type RequestHandler = (request: RemotingRequest, connection: RemotingConnection) => void
 
+/** Told of each answer before it is written. It does not throw. */
+export type AnswerObserver = (connection: RemotingConnection, opaque: number, code: number) => void
+
 /** A port that is held and takes no connections yet. */
 export interface ReservedPort {
   readonly server: Server
@@ -26,6 +29,7 @@ export interface ListenOptions {
   /** Instead of `host` and `port`. */
   readonly reserved?: ReservedPort | undefined
   readonly onRequest: RequestHandler
+  readonly onAnswer?: AnswerObserver
   readonly onConnected?: (connection: RemotingConnection) => void
   /** More are closed as soon as they are accepted. */
   readonly connectionsMax: number

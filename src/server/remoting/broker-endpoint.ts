@@ -4,7 +4,7 @@
  *
  * Not here: listening (server.ts), what requests mean (broker-requests.ts).
  */
-import type { RemotingConnection, RequestHandler } from '../../protocol/index.ts'
+import type { AnswerObserver, RemotingConnection, RequestHandler } from '../../protocol/index.ts'
 import { brokerRequests } from './broker-requests.ts'
 import type { BrokerWorld } from './broker-world.ts'
 import { Dispatch } from './dispatch.ts'
@@ -12,6 +12,7 @@ import { Session } from './session.ts'
 
 export class BrokerEndpoint {
   readonly onRequest: RequestHandler
+  readonly onAnswer: AnswerObserver
   readonly #world: BrokerWorld
   readonly #dispatch: Dispatch
 
@@ -19,6 +20,7 @@ export class BrokerEndpoint {
     this.#world = world
     this.#dispatch = new Dispatch(brokerRequests(world), world)
     this.onRequest = this.#dispatch.handle
+    this.onAnswer = this.#dispatch.answered
   }
 
   readonly onConnected = (connection: RemotingConnection): void => {

@@ -19,6 +19,7 @@ import {
   VERSION_GO_AWAY_ABOVE
 } from '../../protocol/index.ts'
 import { refusalOf } from './refusal.ts'
+import { type RequestLatencies, RpcLatency } from './rpc-latency.ts'
 import { type Session, sessionOf } from './session.ts'
 
 /** Answers through `session.connection`, at once or later. What it throws is answered for it. */
@@ -36,6 +37,7 @@ interface Served {
   readonly handler: Handler
   /** Of reading and handling: what is answered later is measured until its handler has let go of the thread. */
   readonly took: Histogram
+  readonly latencies: RequestLatencies
 }
 
 const MS_PER_SECOND = 1_000
@@ -44,11 +46,14 @@ export class Dispatch {
   readonly #served = new Map<number, Served>()
   readonly #clock: Clock
   readonly #log: Log
+  readonly #latency: RpcLatency
   #isLeaving = false
 
   constructor(handlers: Handlers, { clock, log, metrics }: DispatchWorld) {
     this.#clock = clock
     this.#log = log
+    this.#latency = new RpcLatency(() => clock.monotonicMs())
+    this.#latency.register(metrics)
     for (const [code, handler] of handlers) {
       const took = metrics.histogram({
         name: 'varve_request_seconds',
@@ -56,7 +61,7 @@ export class Dispatch {
         labels: { request: requestName(code).toLowerCase() },
         recordedPerUnit: 1e9
       })
-      this.#served.set(code, { handler, took })
+      this.#served.set(code, { handler, took, latencies: this.#latency.ofRequest(code) })
     }
   }
 
@@ -64,6 +69,10 @@ export class Dispatch {
   leave(): void {
     this.#isLeaving = true
   }
+
+  /** For each answer, before it is written. */
+  readonly answered = (connection: RemotingConnection, opaque: number, code: number): void =>
+    this.#latency.answered(connection, opaque, code)
 
   readonly handle = (request: RemotingRequest, connection: RemotingConnection): void => {
     const served = this.#served.get(request.code)
@@ -73,14 +82,17 @@ export class Dispatch {
       return
     }
     const { code, opaque, isOneway, begunMs } = request
+    const session = sessionOf(connection)
+    this.#latency.handling(session, opaque)
     try {
-      const later = served.handler(request, sessionOf(connection))
+      const later = served.handler(request, session)
       later?.catch(error => this.#refuse(error, code, opaque, isOneway, connection))
     } catch (error) {
       this.#refuse(error, code, opaque, isOneway, connection)
     }
     const endedMs = this.#clock.monotonicMs()
     served.took.record((endedMs - begunMs) * (1e9 / MS_PER_SECOND))
+    this.#latency.handled(served.latencies, isOneway, begunMs, endedMs)
     request.begunMs = endedMs
   }
 

@@ -7,6 +7,7 @@ import { assert } from '../../base/index.ts'
 import type { ClientLink, PullRequest, SendDraft, TransactionQuestion } from '../../broker/index.ts'
 import { emptyDraft, HALF_TOPIC } from '../../broker/index.ts'
 import { REQUEST, RESPONSE, type RemotingConnection } from '../../protocol/index.ts'
+import type { OpenRequest } from './rpc-latency.ts'
 
 export class Session implements ClientLink {
   readonly connection: RemotingConnection
@@ -14,6 +15,7 @@ export class Session implements ClientLink {
   /** Reused for every message that the connection sends, and for every pull. */
   readonly draft: SendDraft
   readonly pull: PullRequest
+  #open: Map<number, OpenRequest> | undefined
 
   constructor(connection: RemotingConnection) {
     this.connection = connection
@@ -34,6 +36,12 @@ export class Session implements ClientLink {
       link: this
     }
     connection.attachment = this
+  }
+
+  /** Requests that wait for their answer, by number (rpc-latency.ts). Most connections never have one. */
+  get open(): Map<number, OpenRequest> {
+    this.#open ??= new Map()
+    return this.#open
   }
 
   get key(): object {

@@ -29,6 +29,7 @@ export interface BrokerPlace extends AsyncDisposable {
   readonly broker: Broker
   readonly store: Store
   readonly endpoint: BrokerEndpoint
+  readonly metrics: Registry
   readonly clock: SettableClock
   readonly directory: string
   readonly logged: string[]
@@ -51,12 +52,14 @@ export async function brokerPlace(
   const files = openRealFiles()
   const world = { store, directory, files, configuration, storeHost: STORE_HOST, clock, random: seededRandom(7), log }
   const broker = new Broker(world)
-  const endpoint = new BrokerEndpoint({ broker, clock, log, metrics: new Registry() })
-  const { onRequest, onConnected } = endpoint
+  const metrics = new Registry()
+  const endpoint = new BrokerEndpoint({ broker, clock, log, metrics })
+  const { onRequest, onAnswer, onConnected } = endpoint
   const listener: RemotingListener = await listenRemoting({
     host: HOST,
     port: 0,
     onRequest,
+    onAnswer,
     onConnected,
     connectionsMax: 100,
     log,
@@ -68,6 +71,7 @@ export async function brokerPlace(
     broker,
     store,
     endpoint,
+    metrics,
     clock,
     directory,
     logged,
