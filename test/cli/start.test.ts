@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -189,6 +189,16 @@ describe('varve start', () => {
         expect.objectContaining({ event: 'stopped' })
       ])
     )
+  })
+
+  test('writes nothing into the home of whoever starts it', async () => {
+    const [home, directory] = [freshDirectory(), join(freshDirectory(), 'data')]
+    const broker = startVarve(argsFor(directory, '--json'), { HOME: home, XDG_CONFIG_HOME: home, XDG_STATE_HOME: home })
+    running.push(broker)
+    const connection = await connectTo((await broker.first).broker as string)
+    await send(connection, 'orders', 'book')
+    expect(await stop(broker)).toMatchObject({ status: 0 })
+    expect(readdirSync(home)).toEqual([])
   })
 
   test('takes its parts away that it is told not to have', async () => {

@@ -121,6 +121,34 @@ describe('a server that starts', () => {
   })
 })
 
+describe('a server that serves', () => {
+  test.each<{ properties: Record<string, string>; says: string | undefined }>([
+    {
+      properties: { brokerIP1: '10.0.0.9' },
+      says: 'clients are told an address, but the broker listens on this machine alone'
+    },
+    { properties: { brokerIP1: '127.0.0.1' }, says: undefined },
+    {
+      properties: { brokerRole: 'SLAVE' },
+      says: 'a slave takes nothing over from its master yet: it has what its store had'
+    }
+  ])('warns of what would surprise, with $properties', async ({ properties, says }) => {
+    const { options, logged } = optionsFor({ properties })
+    running.push(await startServer(options))
+    expect(logged.filter(({ level }) => level === 'warn').map(({ event }) => event)).toEqual(
+      says === undefined ? [] : [says]
+    )
+  })
+
+  test('closes a connection without traffic after the time that is set', async () => {
+    const server = await start({ properties: { serverChannelMaxIdleTimeSeconds: '1' } })
+    const connection = await connectTo(server.addresses.broker)
+    const startedMs = performance.now()
+    await new Promise(resolve => connection.onClosed(resolve))
+    expect(performance.now() - startedMs).toBeGreaterThan(900)
+  })
+})
+
 describe('a server whose settings are changed', () => {
   const change = async (server: RunningServer, text: string) => {
     const connection = await connectTo(server.addresses.broker)
