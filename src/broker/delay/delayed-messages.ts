@@ -90,7 +90,12 @@ export class DelayedMessages {
     this.#levels = new LevelDelivery({ ...delivery(this.lateness), progress: this.#progress, delaysMs })
     const timedDelivery = delivery(this.timedLateness)
     this.#openTimed = () => new TimedDelivery({ ...world, ...timedDelivery, counts: this.timedCounts })
-    if (config.timerWheelEnable && holdsTimed(world)) this.#timed = this.#openTimed()
+    try {
+      if (config.timerWheelEnable && holdsTimed(world)) this.#timed = this.#openTimed()
+    } catch (error) {
+      this.#levels.close() // Nobody gets this object to close it, and the store ends before the next turn.
+      throw error
+    }
     this.kinds = [levelKind(delaysMs.length), timerKind(world)]
     this.recurring = [
       {

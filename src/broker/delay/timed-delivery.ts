@@ -246,7 +246,7 @@ export class TimedDelivery {
   /** A clock that was set back: slots that have been delivered take messages again, so they are emptied first. */
   #meetClock(running: Running, second: number): void {
     if (second >= running.readUntilMs - STEP_MS) return
-    for (let slotMs = second; slotMs < running.readUntilMs; slotMs += STEP_MS) this.#files.wheel.clear(slotMs)
+    this.#files.wheel.clearIn(second, running.readUntilMs)
     running.readUntilMs = second
     this.#hasChanged = true
   }

@@ -196,7 +196,14 @@ type TimerCheck = ReturnType<typeof TIMER_CHECK.read>
 function readCheck(file: OpenFile): TimerCheck {
   const page = new Uint8Array(TIMER_CHECK_FILE_BYTES)
   file.read(page, 0)
-  return TIMER_CHECK.read(new DataView(page.buffer), 0)
+  const check = TIMER_CHECK.read(new DataView(page.buffer), 0)
+  return isPlausible(check) ? check : TIMER_CHECK.read(new DataView(new ArrayBuffer(TIMER_CHECK_FILE_BYTES)), 0)
+}
+
+/** Numbers that no timer can have written say nothing: the timer topic is gone through again, as without the file. */
+function isPlausible(check: TimerCheck): boolean {
+  const areCounts = Object.values(check).every(value => Number.isSafeInteger(value) && value >= 0)
+  return areCounts && check.readUntilMs % STEP_MS === 0
 }
 
 function writeCheck(file: OpenFile, check: TimerCheck): void {

@@ -113,6 +113,19 @@ export class TimerWheel {
     this.#touch(at)
   }
 
+  /** Empties the slots in `[fromMs, untilMs)`: costs at most one look at each slot, however far apart the two are. */
+  clearIn(fromMs: number, untilMs: number): void {
+    if (untilMs - fromMs <= TIMER_SLOT_COUNT * STEP_MS) {
+      for (let slotMs = fromMs; slotMs < untilMs; slotMs += STEP_MS) this.clear(slotMs)
+      return
+    }
+    for (let at = 0; at < TIMER_WHEEL_BYTES; at += TIMER_WHEEL_SLOT.sizeBytes) {
+      if (this.#isUsed[Math.floor(at / PAGE_BYTES)] === 0) continue
+      const slotMs = getInt53(this.#view, at + TIME_AT) * STEP_MS
+      if (slotMs >= fromMs && slotMs < untilMs) this.clear(slotMs)
+    }
+  }
+
   /** The first slot in `[fromMs, untilMs)` that is not empty; `untilMs` if all are. */
   nextSlot(fromMs: number, untilMs: number): number {
     const until = Math.min(untilMs, fromMs + TIMER_SLOT_COUNT * STEP_MS)
