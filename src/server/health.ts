@@ -7,10 +7,11 @@
  * Invariants:
  * - recovering → serving → draining, never back
  * - the first failure is the one that is told, for good
+ * - a slow disk is no failure: once it has caught up, clients may be sent here again
  *
  * Not here: who asks (http-routes.ts), what leads from one phase to the next (server.ts).
  */
-import { assert, type VarveError } from '../base/index.ts'
+import { assert, secondMs, type VarveError } from '../base/index.ts'
 
 export type ServerPhase = 'recovering' | 'serving' | 'draining'
 
@@ -25,6 +26,8 @@ export class ServerHealth {
   #phase: ServerPhase = 'recovering'
   #recovery: Recovering | undefined
   #failure: VarveError | undefined
+  #diskWaitMs: number | undefined
+  readonly #notes: string[] = []
 
   get phase(): ServerPhase {
     return this.#phase
@@ -45,6 +48,9 @@ export class ServerHealth {
     if (this.#phase === 'recovering') reasons.push(`recovering${progressText(this.#recovery)}`)
     if (this.#phase === 'draining') reasons.push('stopping')
     if (this.#failure !== undefined) reasons.push(this.#failure.message)
+    if (this.#diskWaitMs !== undefined) {
+      reasons.push(`the disk is slow: bytes have been waiting for it for ${Math.round(this.#diskWaitMs / secondMs)} s`)
+    }
     return reasons
   }
 
@@ -55,6 +61,20 @@ export class ServerHealth {
 
   recovering(progress: Recovering): void {
     this.#recovery = progress
+  }
+
+  /** For how long bytes have been waiting for the disk, if that is too long; undefined once it is not. */
+  diskWaits(ms: number | undefined): void {
+    this.#diskWaitMs = ms
+  }
+
+  /** What whoever looks should know, though clients may be sent here. */
+  get notes(): readonly string[] {
+    return this.#notes
+  }
+
+  note(text: string): void {
+    this.#notes.push(text)
   }
 
   fail(error: VarveError): void {

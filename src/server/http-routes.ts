@@ -40,8 +40,9 @@ function alive({ failure, phase }: ServerHealth): HttpAnswer {
 
 function ready(health: ServerHealth): HttpAnswer {
   const reasons = health.reasons()
-  if (reasons.length === 0) return json(200, { status: 'ready' })
-  return json(503, { status: 'not ready', phase: health.phase, reasons })
+  const notes = health.notes.length === 0 ? {} : { notes: health.notes }
+  if (reasons.length === 0) return json(200, { status: 'ready', ...notes })
+  return json(503, { status: 'not ready', phase: health.phase, reasons, ...notes })
 }
 
 const json = (status: number, value: unknown): HttpAnswer => ({

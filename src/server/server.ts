@@ -19,6 +19,7 @@ import type { HostAddress } from '../model/index.ts'
 import { type KvStorage, NameServer } from '../nameserver/index.ts'
 import { type ListenOptions, listenRemoting, type RemotingListener } from '../protocol/index.ts'
 import { registerBrokerMetrics } from './broker-metrics.ts'
+import { DiskLag } from './disk-lag.ts'
 import { type Endpoint, type Endpoints, endpointsOf, endpointText, isLoopback, storeHostOf } from './endpoints.ts'
 import { type Recovering, ServerHealth } from './health.ts'
 import { type HttpListener, listenHttp } from './http.ts'
@@ -71,6 +72,9 @@ export interface RunningServer {
 }
 
 const DRAIN_MS = 2 * secondMs
+const DISK_LOOK_MS = secondMs
+/** Beyond the longest interval between two flushes. */
+const DISK_PATIENCE_MS = 5 * secondMs
 const DRAIN_LOOK_MS = 5
 const HTTP_DRAIN_MS = secondMs
 
@@ -102,6 +106,8 @@ class Server implements RunningServer {
   #listeners: BrokerListeners | undefined
   #registration: Registration | undefined
   #stopMetrics: () => void = () => {}
+  #stopWatching: () => void = () => {}
+  #diskWaitMs = 0
   #closing: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
@@ -169,10 +175,42 @@ class Server implements RunningServer {
       onProgress: progress => this.health.recovering(progress)
     })
     this.#storeHere = here
+    this.#tellRecovery(here.store)
+    this.#watchDisk(here.store)
     void here.store.failed.then(error => {
       this.health.fail(error)
       log.error('store takes no more writes', { error })
     })
+  }
+
+  /** What the start found is in the log and the metrics; who asks whether the broker is ready should see it, too. */
+  #tellRecovery(store: Store): void {
+    const { quarantinedBytes, quarantinePath, damaged } = store.info().recovery
+    if (quarantinedBytes > 0) {
+      this.health.note(`${quarantinedBytes} bytes behind the last good record were moved into ${quarantinePath}`)
+    }
+    if (damaged.length > 0) this.health.note(`${damaged.length} damaged parts of the log are passed over`)
+  }
+
+  /** Not ready while no sync ends for longer than any interval explains; ready again once one has. */
+  #watchDisk(store: Store): void {
+    const { configuration, clock, log } = this.#options
+    const { flushCommitLogThoroughInterval, syncFlushTimeout } = configuration.values
+    const lag = new DiskLag(store, clock)
+    const waitMsMax = Math.max(flushCommitLogThoroughInterval, syncFlushTimeout) + DISK_PATIENCE_MS
+    let isSlow = false
+    const watch = setInterval(() => {
+      const waitMs = lag.sample()
+      this.#diskWaitMs = waitMs
+      this.health.diskWaits(waitMs > waitMsMax ? waitMs : undefined)
+      if (waitMs > waitMsMax !== isSlow) log.warn(isSlow ? 'disk has caught up' : 'disk is slow', { waitMs })
+      isSlow = waitMs > waitMsMax
+    }, DISK_LOOK_MS).unref()
+    this.#stopWatching = () => clearInterval(watch)
+    this.registry.readGauge(
+      { name: 'varve_store_flush_behind_seconds', help: 'How long bytes of the log have been waiting for the disk.' },
+      () => this.#diskWaitMs / secondMs
+    )
   }
 
   async #serve(ports: ClientPorts): Promise<void> {
@@ -283,6 +321,7 @@ class Server implements RunningServer {
     this.#nameServer?.close()
     await step(this.#broker?.close())
     await step(this.#storeHere?.store.close())
+    this.#stopWatching()
     this.#stopMetrics()
     await step(this.#http?.close({ drainMs: HTTP_DRAIN_MS }))
     if (hasServed) log.info('stopped', { tookMs: Math.round(clock.monotonicMs() - startedMs) })

@@ -81,6 +81,34 @@ describe('/readyz', () => {
       },
       status: 503,
       says: 'STORE_SYNC_FAILED'
+    },
+    {
+      what: 'whose disk is slow',
+      set: health => {
+        health.enter('serving')
+        health.diskWaits(17_400)
+      },
+      status: 503,
+      says: 'waiting for it for 17 s'
+    },
+    {
+      what: 'whose disk was slow',
+      set: health => {
+        health.enter('serving')
+        health.diskWaits(17_400)
+        health.diskWaits(undefined)
+      },
+      status: 200,
+      says: '"ready"'
+    },
+    {
+      what: 'that has put something into quarantine',
+      set: health => {
+        health.enter('serving')
+        health.note('12 bytes were moved')
+      },
+      status: 200,
+      says: '"notes":["12 bytes were moved"]'
     }
   ])('of a server $what is $status and says why', async ({ set, status, says }) => {
     const health = new ServerHealth()
