@@ -1,5 +1,5 @@
 /** A broker as a child process: started, stopped, killed. Its store is small, so that a load crosses the ends of files. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { MiB } from '../../src/base/index.ts'
@@ -13,6 +13,19 @@ const ENTRY = fileURLToPath(new URL('broker-process.js', import.meta.url))
 
 /** Planted in the process by broker-process.ts. */
 export type BrokerDefect = 'lengths are not checked'
+
+export interface BrokerTask {
+  readonly settings: Readonly<Record<string, string>>
+  readonly defect?: BrokerDefect
+  /** A file that says by how many ms the broker's clock is ahead. */
+  readonly clock?: string
+}
+
+export interface Surroundings extends Partial<Omit<BrokerTask, 'settings' | 'defect'>> {
+  readonly defect?: BrokerDefect | undefined
+  /** Runs the process, as `strace` does. */
+  readonly command?: readonly string[]
+}
 
 export interface BrokerChild {
   readonly pid: number
@@ -40,7 +53,7 @@ export const SMALL_FILES: Readonly<Record<string, string>> = {
 export async function startBrokerChild(
   directory: string,
   config: Readonly<Record<string, string>>,
-  { command = [], defect }: { command?: readonly string[]; defect?: BrokerDefect | undefined } = {}
+  { command = [], defect, clock }: Surroundings = {}
 ): Promise<BrokerChild> {
   const settings = {
     brokerName: 'crash',
@@ -52,13 +65,8 @@ export async function startBrokerChild(
     ...SMALL_FILES,
     ...config
   }
-  const [program = process.execPath, ...args] = [
-    ...command,
-    process.execPath,
-    ENTRY,
-    JSON.stringify(settings),
-    ...(defect === undefined ? [] : [defect])
-  ]
+  const task: BrokerTask = { settings, ...(defect && { defect }), ...(clock && { clock }) }
+  const [program = process.execPath, ...args] = [...command, process.execPath, ENTRY, JSON.stringify(task)]
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const said = { out: '', err: '' }
   child.stderr.on('data', chunk => {
@@ -77,29 +85,38 @@ export async function startBrokerChild(
     child.kill('SIGKILL')
     throw new Violation(`the broker does not start (${String(began)}): ${said.err}`)
   }
-  const { broker, http } = JSON.parse(began) as { broker: string; http?: string }
+  const { broker, http, pid } = JSON.parse(began) as { broker: string; http?: string; pid: number }
   return {
-    pid: child.pid as number, // It runs.
+    pid,
     port: Number(broker.split(':').at(-1)),
     http,
     ended,
     complaints: () => said.err,
-    signal: signal => void child.kill(signal),
-    kill: () => kill(child, ended),
-    stop: () => stop(child, ended, () => said.err)
+    signal: signal => signalTo(pid, signal),
+    kill: () => kill(pid, ended),
+    stop: () => stop(pid, ended, () => said.err)
   }
 }
 
-async function kill(child: ChildProcess, ended: Promise<string | number>): Promise<void> {
-  child.kill('SIGKILL')
+/** Not to what may run it: a tracer that is killed lets go of what it traces. */
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended; how, `ended` tells.
+  }
+}
+
+async function kill(pid: number, ended: Promise<string | number>): Promise<void> {
+  signalTo(pid, 'SIGKILL')
   const end = await ended
   if (end !== 'SIGKILL') throw new Violation(`the broker had ended by itself, with ${end}`)
 }
 
-async function stop(child: ChildProcess, ended: Promise<string | number>, complaints: () => string): Promise<void> {
-  child.kill('SIGTERM')
+async function stop(pid: number, ended: Promise<string | number>, complaints: () => string): Promise<void> {
+  signalTo(pid, 'SIGTERM')
   const end = await within(STOP_MS_MAX, ended)
-  if (end === undefined) child.kill('SIGKILL')
+  if (end === undefined) signalTo(pid, 'SIGKILL')
   if (end !== 0) throw new Violation(`the broker was told to stop and ended with ${end}: ${complaints()}`)
 }
 

@@ -6,10 +6,10 @@ import { writeSync } from 'node:fs'
 import { openLog, systemClock } from '../../src/base/index.ts'
 import { startBroker } from '../../src/embedded.ts'
 import { REMOTING_LIMITS } from '../../src/protocol/index.ts'
-import type { BrokerDefect } from './broker-child.ts'
+import type { BrokerTask } from './broker-child.ts'
+import { movedClock } from './moved-clock.ts'
 
-const config = JSON.parse(process.argv[2] as string) as Record<string, string> // Given by whoever starts this process.
-const defect = process.argv[3] as BrokerDefect | undefined
+const { settings, defect, clock } = JSON.parse(process.argv[2] as string) as BrokerTask // Given by whoever starts this process.
 // For a control: see controls.ts.
 if (defect === 'lengths are not checked') {
   Object.assign(REMOTING_LIMITS, { frameBytesMax: Number.MAX_SAFE_INTEGER, headerBytesMax: Number.MAX_SAFE_INTEGER })
@@ -17,7 +17,11 @@ if (defect === 'lengths are not checked') {
 const log = openLog({ sink: line => writeSync(2, `${line}\n`), clock: systemClock, level: 'warn' })
 
 process.stdin.once('end', () => process.exit(3)).resume()
-const server = await startBroker({ config, log })
+const server = await startBroker({
+  config: settings,
+  log,
+  clock: clock === undefined ? systemClock : movedClock(clock)
+})
 process.once('SIGTERM', () => {
   server.close().then(
     () => process.exit(0),
@@ -27,4 +31,4 @@ process.once('SIGTERM', () => {
     }
   )
 })
-writeSync(1, `${JSON.stringify(server.addresses)}\n`)
+writeSync(1, `${JSON.stringify({ ...server.addresses, pid: process.pid })}\n`)

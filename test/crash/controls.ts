@@ -5,11 +5,21 @@
  * Each is planted round the engine, never in it: between engine and disk, between producer and ledger, or in place of the
  * job that scans the log.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { assert, seededRandom, VarveError } from '../../src/base/index.ts'
-import { locate, RECORD_BLANK, RECORD_WHOLE, RecordPositions } from '../../src/layout/index.ts'
+import type { SaveFile } from '../../src/broker/index.ts'
+import {
+  CONSUME_QUEUE_ENTRY,
+  getInt53,
+  locate,
+  RECORD_BLANK,
+  RECORD_WHOLE,
+  RecordPositions,
+  setInt53
+} from '../../src/layout/index.ts'
 import type { Files, OpenFile } from '../../src/store/files.ts'
 import type { Job, RunJob } from '../../src/store/index.ts'
+import { damageFiles } from './damage.ts'
 import { beginningOf, countCalls, type FaultSweep, failOnce } from './faults.ts'
 import { useBadNetwork } from './network.ts'
 import { Violation } from './oracle.ts'
@@ -17,6 +27,7 @@ import { losePower } from './power.ts'
 import { damageOne } from './rot.ts'
 import type { Scenario } from './scenario.ts'
 import { type Defect, DIRECTORY, noDefect } from './simulated-store.ts'
+import { cutSaving } from './tables.ts'
 
 interface Control {
   readonly name: string
@@ -24,6 +35,8 @@ interface Control {
   /** One case of the scenario that must find it. */
   readonly hunt: (seed: number, directory: string, defect: Defect) => Promise<unknown>
   readonly casesMax: number
+  /** A failure of any kind finds it: what it touches is no longer there. */
+  readonly mayCrash?: boolean
 }
 
 type FileWrapper = (file: OpenFile, files: Files) => Partial<OpenFile>
@@ -179,6 +192,39 @@ const controlled: readonly Control[] = [
     casesMax: 5
   },
   {
+    name: 'readers get what is not on disk yet',
+    defect: { readsEarly: true },
+    hunt: (seed, directory, defect) => losePower(seed, directory, defect, { readsAll: true }),
+    casesMax: 10
+  },
+  {
+    name: 'offsets are written in place',
+    defect: noDefect,
+    hunt: (seed, directory) => cutSaving(seed, directory, writeInPlace),
+    casesMax: 5
+  },
+  {
+    name: 'queues ahead of the log',
+    defect: { files: files => changed(files, {}, pointAhead) },
+    hunt: losePower,
+    casesMax: 5
+  },
+  {
+    name: 'a mapping that ends while it is used',
+    defect: { files: files => changed(files, {}, endMappings) },
+    hunt: losePower,
+    casesMax: 5,
+    mayCrash: true
+  },
+  {
+    name: 'recovery that ends at the first bad record, after any damage',
+    defect: withScan(({ request, ...job }, _files, honest) =>
+      honest({ ...job, request: { ...request, goodUntil: 0, goodStoredAtMs: 0 } })
+    ),
+    hunt: (seed, directory, defect) => damageFiles(seed, directory, defect, 50),
+    casesMax: 6
+  },
+  {
     name: 'a buffer that is used again too early: bytes change between socket and store',
     defect: noDefect,
     hunt: (seed, directory) => useBadNetwork(seed, join(directory, String(seed)), { requests: changeSome(seed) }),
@@ -192,6 +238,66 @@ const controlled: readonly Control[] = [
     casesMax: 2
   }
 ]
+
+/** What Apache RocketMQ does with its tables, without its backup. */
+const writeInPlace =
+  (files: Files): SaveFile =>
+  async (path, content) => {
+    files.makeDirectory(dirname(path))
+    const file = files.open(path, 'create')
+    file.setSize(0)
+    file.write(content, 0)
+    file.syncAll()
+    file.close()
+    files.syncDirectory(dirname(path))
+  }
+
+/** Each entry of a queue leads to where the record behind it would be, which may not be there. */
+const pointAhead: FileWrapper = file => {
+  if (!file.path.includes('consumequeue')) return {}
+  const { physicalOffset, sizeBytes } = CONSUME_QUEUE_ENTRY.at
+  return {
+    write(from, at) {
+      const ahead = Uint8Array.from(from)
+      const view = new DataView(ahead.buffer)
+      for (
+        let entry = 0;
+        entry + CONSUME_QUEUE_ENTRY.sizeBytes <= ahead.length;
+        entry += CONSUME_QUEUE_ENTRY.sizeBytes
+      ) {
+        const position = getInt53(view, entry + physicalOffset)
+        setInt53(view, entry + physicalOffset, position + view.getInt32(entry + sizeBytes))
+      }
+      file.write(ahead, at)
+    }
+  }
+}
+
+/** The tenth call for a mapping of the log finds it gone. */
+const endMappings: FileWrapper = file => {
+  if (!file.path.includes('commitlog')) return {}
+  return {
+    map(bytes, mode) {
+      const mapping = file.map(bytes, mode)
+      let uses = 0
+      const used = <Value>(value: Value): Value => {
+        if (++uses === 10) mapping.release()
+        return value
+      }
+      return {
+        get bytes() {
+          return used(mapping).bytes
+        },
+        get view() {
+          return used(mapping).view
+        },
+        address: mapping.address,
+        resident: (at, count) => used(mapping).resident(at, count),
+        release: () => uses < 10 && mapping.release()
+      }
+    }
+  }
+}
 
 /** One byte near the end of some pieces: most often of a body. */
 function changeSome(seed: number): (chunk: Buffer) => Buffer {
@@ -213,7 +319,7 @@ export const controls: Scenario = {
   async run(seed, directory) {
     const control = controlled[seed % controlled.length] as Control // There is at least one.
     for (let tried = 1; tried <= control.casesMax; tried++) {
-      const found = await violationIn(() => control.hunt(seed + tried, directory, control.defect))
+      const found = await violationIn(() => control.hunt(seed + tried, directory, control.defect), control.mayCrash)
       if (found !== undefined) {
         process.stdout.write(`  ${control.name}: found by case ${tried} of at most ${control.casesMax}\n    ${found}\n`)
         return { found: 1 }
@@ -224,12 +330,13 @@ export const controls: Scenario = {
 }
 
 /** What was found. Only a violation of a promise counts: any other failure is a defect of the suite or the engine. */
-async function violationIn(hunt: () => Promise<unknown>): Promise<string | undefined> {
+async function violationIn(hunt: () => Promise<unknown>, mayCrash = false): Promise<string | undefined> {
   try {
     await hunt()
     return undefined
   } catch (error) {
     if (error instanceof Violation) return error.message.slice(0, 200)
+    if (mayCrash) return String(error).slice(0, 200)
     throw error
   }
 }

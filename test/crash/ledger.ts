@@ -106,6 +106,12 @@ export class Ledger implements Recorder {
     }
   }
 
+  /** Somebody has read it: with synchronous flush that is as good as an acknowledgement. */
+  seen(id: number): void {
+    const entry = this.#entry(id)
+    if (entry.state === 'appended') entry.state = 'flushed'
+  }
+
   refused(firstId: number, count: number): void {
     for (let i = 0; i < count; i++) this.#entry(firstId + i).state = 'gone'
   }

@@ -10,18 +10,47 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
 import { broker } from './broker.ts'
+import { clock } from './clock.ts'
 import { controls } from './controls.ts'
+import { damage } from './damage.ts'
+import { damageBroker } from './damage-broker.ts'
 import { faults } from './faults.ts'
 import { full } from './full.ts'
+import { fullDisk } from './full-disk.ts'
 import { kill } from './kill.ts'
+import { memory } from './memory.ts'
 import { network } from './network.ts'
-import { power } from './power.ts'
+import { outside } from './outside.ts'
+import { power, readers } from './power.ts'
 import { rot } from './rot.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
 import { knownSeeds } from './seeds.ts'
+import { slow } from './slow.ts'
+import { syscalls } from './syscalls.ts'
+import { tables } from './tables.ts'
 import { threads } from './threads.ts'
 
-const scenarios: readonly Scenario[] = [power, faults, full, rot, threads, kill, broker, network, controls]
+const scenarios: readonly Scenario[] = [
+  power,
+  readers,
+  faults,
+  full,
+  fullDisk,
+  rot,
+  damage,
+  damageBroker,
+  tables,
+  threads,
+  kill,
+  syscalls,
+  outside,
+  broker,
+  network,
+  clock,
+  slow,
+  memory,
+  controls
+]
 
 const PROGRESS_INTERVAL_MS = 15_000
 

@@ -47,10 +47,29 @@ export const power: Scenario = {
   run: (seed, directory) => losePower(seed, directory, noDefect)
 }
 
-export async function losePower(seed: number, directory: string, defect: Defect): Promise<Tally> {
+/** What is read is as good as acknowledged, with synchronous flush: here somebody reads all the time. */
+export const readers: Scenario = {
+  name: 'readers',
+  about: 'what was read with synchronous flush is there after a loss of power',
+  cases: { short: 8, medium: 100, long: 2_000 },
+  lanes: 1,
+  run: (seed, directory) => losePower(seed, directory, noDefect, { readsAll: true })
+}
+
+interface Reading {
+  /** The newest message is read after each step, not only now and then. */
+  readonly readsAll: boolean
+}
+
+export async function losePower(
+  seed: number,
+  directory: string,
+  defect: Defect,
+  { readsAll }: Reading = { readsAll: false }
+): Promise<Tally> {
   const random = seededRandom(seed)
-  const flush = random.pick(['sync', 'async'] as const)
-  const images = await imagesOf(random, flush, defect)
+  const flush = readsAll ? 'sync' : random.pick(['sync', 'async'] as const)
+  const images = await imagesOf(random, flush, defect, readsAll)
   const tally = { images: 0, 'cut recoveries': 0, found: 0, lost: 0 }
   for (const [index, image] of images.entries()) {
     const number = `image ${index}, flush ${flush}`
@@ -71,7 +90,7 @@ export async function losePower(seed: number, directory: string, defect: Defect)
 }
 
 /** Runs a load, and a second one after a clean close or a recovery, and takes images on the way. */
-async function imagesOf(random: Random, flush: 'sync' | 'async', defect: Defect): Promise<Image[]> {
+async function imagesOf(random: Random, flush: 'sync' | 'async', defect: Defect, readsAll: boolean): Promise<Image[]> {
   const images: Image[] = []
   const clock = new LoadClock()
   const ledger = new Ledger(random.uint32(), SMALL_BODY)
@@ -90,7 +109,7 @@ async function imagesOf(random: Random, flush: 'sync' | 'async', defect: Defect)
   for (const end of ['close', 'kill'] as const) {
     const files = watch()
     const store = await openSimulated(files, flush, clock, defect)
-    await load(store, ledger, { random, clock, steps: STEPS, defect })
+    await load(store, ledger, { random, clock, steps: STEPS, defect, flush, readsAll })
     if (end === 'close') {
       const until = store.info().appendedUntil
       await store.close()

@@ -6,10 +6,11 @@
  * message stays, in its place.
  */
 import { assert, type Random, seededRandom } from '../../src/base/index.ts'
+import type { Store } from '../../src/index.ts'
 import type { SimulatedDisk } from '../support/simulated-disk.ts'
 import { beginningOf } from './faults.ts'
 import { keepDisk } from './keep.ts'
-import type { Entry } from './ledger.ts'
+import type { Entry, Ledger } from './ledger.ts'
 import { check, checkOpen, Violation } from './oracle.ts'
 import { produceSome } from './producer.ts'
 import type { Scenario, Tally } from './scenario.ts'
@@ -36,12 +37,7 @@ export async function damageOne(seed: number, directory: string, defect: Defect)
   clock.advance(3_600_000)
   const store = await openSimulated(before, flush, clock, noDefect)
   await checkOpen(store, ledger, { survives: 'appended' })
-  // Time passes over what is there, and the checkpoint and the state say so.
-  await produceSome(store, ledger, 1)
-  clock.advance(SETTLED_MS)
-  await produceSome(store, ledger, 1)
-  clock.advance(SETTLED_MS)
-  await store.writable()
+  await settle(store, ledger, clock)
   const disk = before.kill()
   const isForeign = random.chance(0.5)
   if (isForeign) disk.removeDirectory(`${DIRECTORY}/varve`)
@@ -58,6 +54,15 @@ export async function damageOne(seed: number, directory: string, defect: Defect)
     throw new Violation(`${error.message}; message ${victim.id} damaged, ${isForeign ? 'without' : 'with'} a sidecar`)
   }
   return { damaged: 1, 'without sidecar': isForeign ? 1 : 0 }
+}
+
+/** Time passes over what is there, and the checkpoint and the state say so: of all but the last two messages. */
+export async function settle(store: Store, ledger: Ledger, clock: LoadClock): Promise<void> {
+  await produceSome(store, ledger, 1)
+  clock.advance(SETTLED_MS)
+  await produceSome(store, ledger, 1)
+  clock.advance(SETTLED_MS)
+  await store.writable()
 }
 
 /** In the body or the fields that a reader checks, of a record that has a body. */

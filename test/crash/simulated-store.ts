@@ -9,7 +9,7 @@ import type { Store, StoreOptions } from '../../src/index.ts'
 import type { Files } from '../../src/store/files.ts'
 import { inlineThreads, openStoreWith, type StoreThreads } from '../../src/store/index.ts'
 import type { Ledger, Recorder } from './ledger.ts'
-import { type Body, QUEUES } from './messages.ts'
+import { type Body, idOf, QUEUES } from './messages.ts'
 import type { Place } from './oracle.ts'
 import { appendOnce, nextCount, type Producing } from './producer.ts'
 
@@ -20,6 +20,8 @@ export interface Defect {
   readonly files?: (files: Files) => Files
   readonly threads?: (threads: StoreThreads, files: Files) => StoreThreads
   readonly recorder?: (recorder: Recorder) => Recorder
+  /** Readers see what is not on disk, though flush is synchronous. */
+  readonly readsEarly?: boolean
 }
 
 export const noDefect: Defect = {}
@@ -50,7 +52,7 @@ export function openSimulated(files: Files, flush: 'sync' | 'async', clock: Cloc
     queueFileEntries: 16,
     indexSlots: 16,
     indexItems: 64,
-    flush,
+    flush: defect.readsEarly ? 'async' : flush,
     clock,
     threads: 'none',
     files: seen,
@@ -64,11 +66,22 @@ export function simulatedPlace(files: Files, flush: 'sync' | 'async', clock: Clo
   return { directory: DIRECTORY, files, open: () => openSimulated(files, flush, clock, defect) }
 }
 
+interface LoadOptions {
+  readonly random: Random
+  readonly clock: LoadClock
+  readonly steps: number
+  readonly defect: Defect
+  /** Of the store; with `sync`, what is read counts as acknowledged. */
+  readonly flush?: 'sync' | 'async'
+  /** The newest messages are read after each step. */
+  readonly readsAll?: boolean
+}
+
 /** Appends, batches, flushes, reads and passing time, as the random numbers say. What is refused is in the ledger. */
 export async function load(
   store: Store,
   ledger: Ledger,
-  { random, clock, steps, defect }: { random: Random; clock: LoadClock; steps: number; defect: Defect }
+  { random, clock, steps, defect, flush: mode, readsAll }: LoadOptions
 ): Promise<void> {
   const recorder = defect.recorder?.(ledger) ?? ledger
   const producing: Producing = { store, recorder, seed: ledger.seed, body: ledger.body }
@@ -77,7 +90,8 @@ export async function load(
     if (chosen < 14) await appendWhenPossible(producing, ledger, random)
     else if (chosen < 18) await flush(store, recorder, random)
     else if (chosen < 19) await passTime(store, clock, random)
-    else await readBack(store, random)
+    else await readBack(store, mode === 'sync' ? ledger : undefined, random)
+    if (readsAll) await readNewest(store, ledger)
   }
 }
 
@@ -104,7 +118,16 @@ async function passTime(store: Store, clock: LoadClock, random: Random): Promise
   await store.writable()
 }
 
-async function readBack(store: Store, random: Random): Promise<void> {
+async function readNewest(store: Store, ledger: Ledger): Promise<void> {
+  for (const queue of QUEUES) {
+    const { messages } = await store.read({ ...queue, offset: Math.max(0, store.maxOffset(queue) - 2) })
+    for (const message of messages) ledger.seen(idOf(message) as number) // All are ours.
+  }
+}
+
+/** With synchronous flush nobody reads what a loss of power could take back: the ledger holds the store to it. */
+async function readBack(store: Store, ledger: Ledger | undefined, random: Random): Promise<void> {
   const queue = random.pick(QUEUES)
-  await store.read({ ...queue, offset: random.below(store.maxOffset(queue) + 1) })
+  const { messages } = await store.read({ ...queue, offset: random.below(store.maxOffset(queue) + 1) })
+  for (const message of messages) ledger?.seen(idOf(message) as number) // All are ours.
 }
