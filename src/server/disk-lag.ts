@@ -8,7 +8,7 @@
  * Not here: what is done about it (health.ts).
  */
 import type { Clock } from '../base/index.ts'
-import type { Store } from '../store/index.ts'
+import type { Store } from '../broker/index.ts'
 
 export class DiskLag {
   readonly #store: Pick<Store, 'info'>

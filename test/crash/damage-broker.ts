@@ -36,7 +36,7 @@ const REFUSALS = ['CONFIG_FILE_DAMAGED', 'STORE_FILE_CHANGED']
 export const damageBroker: Scenario = {
   name: 'damage-broker',
   about: "a broker's tables and timers cut, changed, exchanged or missing",
-  cases: { short: 5, medium: 40, long: 200 },
+  cases: { short: 1, medium: 40, long: 200 },
   lanes: 1,
   run: (seed, directory, size) => damageTables(seed, directory, MUTANTS[size])
 }

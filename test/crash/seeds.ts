@@ -16,6 +16,10 @@ export const knownSeeds: Readonly<Record<string, readonly number[]>> = {
   kill: [
     2875972141 // Not mapped, a process killed within one write left half of a batch. Time has a say in this one.
   ],
+  'damage-broker': [
+    1, // A checkpoint of the timer that was no checkpoint held the broker up for ever.
+    3 // Counts that nothing depends on kept the broker from starting.
+  ],
   rot: [
     10, // The place of a damaged record hid all messages of the queue before it.
     20

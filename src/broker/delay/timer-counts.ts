@@ -4,8 +4,8 @@
  * depends on it.
  */
 import { join } from 'node:path'
-import { type Clock, minuteMs, secondMs } from '../../base/index.ts'
-import { printJavaJson } from '../../layout/index.ts'
+import { type Clock, minuteMs, secondMs, VarveError } from '../../base/index.ts'
+import { type JavaJson, printJavaJson } from '../../layout/index.ts'
 import { ConfigFile, readConfigFile } from '../config-file.ts'
 import { type DataVersion, firstVersion, nextVersion, readVersion } from '../data-version.ts'
 import { integerOf, objectOf } from '../json-fields.ts'
@@ -41,7 +41,7 @@ export class TimerCounts {
   #look: { readonly atMs: number; readonly taken: number; readonly left: number }
   #last: { readonly topic: string; readonly counts: TimedCounts } | undefined
 
-  /** @throws VarveError CONFIG_FILE_DAMAGED */
+  /** Counts from nothing where the file cannot be read: a statistic keeps no broker from starting. */
   constructor({ directory, files, save, clock, log }: CountsWorld) {
     this.#clock = clock
     this.#version = firstVersion(clock)
@@ -52,13 +52,23 @@ export class TimerCounts {
       print: () => new TextEncoder().encode(this.text()),
       onFailure: error => log.error('counts of timed messages not saved', { error: error as Error })
     })
-    const content = objectOf(readConfigFile(files, this.#file.path)?.json)
+    const content = objectOf(this.#readFile(files, log))
     for (const [topic, counts] of Object.entries(objectOf(content?.timingCount) ?? {})) {
       const { count, timeStamp } = objectOf(counts) ?? {}
       const waiting = integerOf(count, 0)
       this.#topics.set(topic, { ...newCounts(), waiting, changedAtMs: integerOf(timeStamp, 0) })
     }
     this.#version = readVersion(content?.dataVersion) ?? this.#version
+  }
+
+  #readFile(files: CountsWorld['files'], log: CountsWorld['log']): JavaJson | undefined {
+    try {
+      return readConfigFile(files, this.#file.path)?.json
+    } catch (error) {
+      if (!(error instanceof VarveError) || error.code !== 'CONFIG_FILE_DAMAGED') throw error
+      log.warn('counts of timed messages begin anew', { path: this.#file.path, error })
+      return undefined
+    }
   }
 
   taken(topic: string, atMs: number): void {

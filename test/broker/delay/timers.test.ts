@@ -564,6 +564,21 @@ test.each([
   expect((await bodiesIn(next)).map(Number)).toEqual(countTo(20))
 })
 
+test('counts that cannot be read begin anew, and keep no broker from starting', async () => {
+  const path = await openDataPath()
+  sendTimed(path, 'waits', START_MS + 5000)
+  await path.advance(TAKEN_MS)
+  await path[Symbol.asyncDispose]()
+  path.disk.remove('/store/config/timermetrics.bak')
+  const file = path.disk.open('/store/config/timermetrics', 'create')
+  file.write(new TextEncoder().encode('{"timing'), 0)
+  file.syncAll()
+  file.close()
+  await using next = await openDataPath({ disk: path.disk, clock: path.clock })
+  for (let i = 0; i < 12; i++) await next.advance(500)
+  expect(await bodiesIn(next)).toEqual(['waits'])
+})
+
 test('a second that comes again after the clock was set back holds what was sent for it since, also for Apache RocketMQ', async () => {
   const path = await openDataPath()
   sendTimed(path, 'delivered', START_MS + 5000)
