@@ -53,6 +53,7 @@ export const transactions = [
   {
     name: 'the broker asks another live producer of the group when the one that sent was killed, and no stranger',
     needs: ['push', 'transactions'],
+    short: ['go'],
     async run(world) {
       const { target, topic, producer, consumer } = await start(world, { askedMin: NEVER, settings: PATIENT })
       const [other, stranger] = [world.client(target), world.client(target)]
@@ -130,8 +131,11 @@ export const transactions = [
         () => `committed but not consumed: ${missing().slice(0, 10)}`
       )
       await world.pause(QUIET_MS)
-      // What was not acknowledged may be there all the same, and is decided like the others.
-      judge({ topic, producers: [producer], consumer, mayArrive: id => id < next && isCommitted(id) })
+      // What was not acknowledged may be there all the same, and is decided like the others. Consumers get again what they
+      // had before the broker could note it, but from the same place.
+      const mayArrive = id => id < next && isCommitted(id)
+      judge({ topic, producers: [producer], consumer, mayArrive, repeats: 'some' })
+      expectSame(storedTwice(consumedIn(consumer.journal, topic)), [], 'stored twice')
     }
   }
 ]
@@ -179,15 +183,24 @@ async function decideAgain(world, { topic, producer }) {
   await producer.run({ ...half(topic), from: COUNT, count: 1 })
 }
 
-function judge({ topic, producers, consumer, arrives = isCommitted, mayArrive }) {
+function judge({ topic, producers, consumer, arrives = isCommitted, mayArrive, repeats = 'none' }) {
   const acknowledged = new Map(producers.flatMap(({ journal }) => halvesIn(journal)).map(line => [line.id, line]))
   const wrong = complaints({
     acknowledged,
     consumed: consumedIn(consumer.journal, topic),
     mustArrive: arrives,
+    repeats,
     ...(mayArrive && { mayArrive })
   })
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
+}
+
+/** Numbers that came from more than one place. */
+function storedTwice(lines) {
+  const places = new Map()
+  for (const { id, queueId, queueOffset } of lines)
+    places.set(id, (places.get(id) ?? new Set()).add(`${queueId} ${queueOffset}`))
+  return [...places].filter(([, all]) => all.size > 1).map(([id, all]) => `${id}: ${[...all].join(', ')}`)
 }
 
 /** A half message was acknowledged for a place where no consumer finds it. */
