@@ -13,6 +13,9 @@ const tsc = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.m
 // The compiler speaks on stdout; with --json only the reports may.
 const compiled = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.bench.json'], { cwd: root, stdio: ['ignore', 2, 2] })
 if (compiled.status === 0) {
+  // Threads come up from a bundle, as those of a package do.
+  const bundle = fileURLToPath(new URL('../scripts/bundle.mjs', import.meta.url))
+  spawnSync(process.execPath, [bundle, 'dist-bench'], { cwd: root, stdio: ['ignore', 'ignore', 2] })
   const { main } = await import(new URL('../dist-bench/bench/main.js', import.meta.url).href)
   process.exitCode = await main(process.argv.slice(2))
 } else {

@@ -1,6 +1,7 @@
 /**
  * Bundles the compiled command line and the threads that it starts into dist/bundle/, so that starting reads a few files
- * instead of two hundred. `npm run build` does it, and the set-up; src/cli/main.ts takes it where it is current.
+ * instead of two hundred. `npm run build` does it, and the set-up; src/cli/main.ts and src/workers/spawn.ts take it where it
+ * is current. `bundle.mjs FOLDER` does it for another folder of compiled modules than dist/.
  *
  * Not bundled: what finds files beside its own (piscina its worker, mmap-io its binary).
  */
@@ -8,7 +9,8 @@ import { utimesSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
-const inDist = name => fileURLToPath(new URL(`../dist/${name}`, import.meta.url))
+const [folder = 'dist'] = process.argv.slice(2)
+const inDist = name => fileURLToPath(new URL(`../${folder}/${name}`, import.meta.url))
 
 const bundle = await rolldown({
   input: {
@@ -20,5 +22,5 @@ const bundle = await rolldown({
   platform: 'node'
 })
 await bundle.write({ dir: inDist('bundle'), cleanDir: true, format: 'esm', sourcemap: true })
-// Unchanged files may keep their time; by this one the command line tells whether the bundle is current.
-utimesSync(inDist('bundle/varve.js'), new Date(), new Date())
+// Unchanged files may keep their time; by that of these it is told whether the bundle is current.
+for (const name of ['varve', 'part', 'job']) utimesSync(inDist(`bundle/${name}.js`), new Date(), new Date())
