@@ -15,7 +15,7 @@ import type { Files } from './files.ts'
 import type { LogSegments } from './log-segments.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Progress, SLOT } from './progress.ts'
-import { firstOffsetOf, type QueueMinimum } from './queue-minimum.ts'
+import type { QueueMinimum } from './queue-minimum.ts'
 import { Retention } from './retention.ts'
 import { Sealer } from './sealer.ts'
 import { isShortage } from './shortage.ts'
@@ -220,10 +220,17 @@ export class Housekeeping {
     const { threads, topics, minimum, segments } = this.#world
     const { firstPosition } = segments
     const kept: KeptFrom[] = []
-    await inTurns(topics.all(), queue => {
-      const firstOffset = minimum.firstFileFrom(queue, firstOffsetOf(minimum, queue, firstPosition))
-      if (firstOffset !== undefined) kept.push({ queue, firstOffset })
-    })
+    const queues = [...topics.all()]
+    for (let from = 0; from < queues.length; from += QUEUES_PER_TURN) {
+      const some = queues.slice(from, from + QUEUES_PER_TURN)
+      const starts = await this.#startsOf(some, firstPosition)
+      for (const [i, queue] of some.entries()) {
+        queue.minOffset = starts[i] as number // One for each.
+        queue.minKnownFor = firstPosition
+        const firstOffset = minimum.firstFileFrom(queue, queue.minOffset)
+        if (firstOffset !== undefined) kept.push({ queue, firstOffset })
+      }
+    }
     // Of a topic that was deleted meanwhile these are the files of another one of its name.
     const isKnown = ({ queue }: KeptFrom): boolean => topics.findQueue(queue.topic.name, queue.queueId) === queue
     await threads.logBeginsAt(firstPosition, kept.filter(isKnown).map(firstFileOf))
@@ -231,6 +238,17 @@ export class Housekeeping {
     await this.saveQueuesAnew()
     await inTurns(kept, outdated => {
       if (isKnown(outdated)) minimum.deleteFilesBelow(outdated.queue, outdated.firstOffset)
+    })
+  }
+
+  /** Their oldest entries are cold: whoever appends must not wait for them. */
+  #startsOf(queues: readonly Queue[], firstPosition: number): Promise<number[]> {
+    const { threads, minimum, options } = this.#world
+    const { directory, queueFileEntries } = options
+    const places = queues.map(queue => minimum.placeOf(queue))
+    return threads.runJob({
+      type: 'queueStarts',
+      request: { directory, queueFileEntries, firstPosition, queues: places }
     })
   }
 

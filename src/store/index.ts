@@ -17,7 +17,7 @@ export { type DumpedRecord, dumpEntries, dumpIndex, dumpLog, dumpQueue } from '.
 export { lockHolder } from './file-lock.ts'
 export type { Files, MapperKind, OpenFile } from './files.ts'
 export { inlineThreads } from './inline-threads.ts'
-export { type Job, performJob, type RunJob } from './jobs.ts'
+export { type Job, type JobResults, performJob, type RunJob } from './jobs.ts'
 export { dropPagesHere, nativeFacts, prefaultHere } from './mapping.ts'
 export { WholeMessage } from './message-fields.ts'
 export { openStoreWith, type StoreSurroundings } from './open-store.ts'

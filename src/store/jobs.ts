@@ -10,6 +10,7 @@ import type { Files } from './files.ts'
 import { type IndexRequest, indexLog } from './index-log.ts'
 import type { IndexCover } from './key-index.ts'
 import { type ScanRequest, type SegmentScan, scanSegment } from './log-scan.ts'
+import { findQueueStarts, type QueueStartsRequest } from './queue-minimum.ts'
 import { replaceWithBackup } from './replace-file.ts'
 import { addDeletedTopic, type DeletedTopic, hashSegment, Seals, saveQueueTable } from './sidecar.ts'
 import { performVerifyTask, type VerifyResult, type VerifyTask } from './verify.ts'
@@ -20,6 +21,8 @@ export type Job =
   /** Puts the keys of records into the index; one such job at a time, while nobody else has the index open. */
   | { readonly type: 'index'; readonly request: IndexRequest }
   | { readonly type: 'fetch'; readonly ranges: readonly ColdRange[] }
+  /** The first offset of each queue of which the log still has the record. */
+  | { readonly type: 'queueStarts'; readonly request: QueueStartsRequest }
   /** Makes the files derived from the log durable, then the table that says so. */
   | { readonly type: 'saveQueues'; readonly directory: string; readonly table: Uint8Array }
   | {
@@ -58,6 +61,7 @@ export interface JobResults {
   scan: SegmentScan
   index: IndexCover
   fetch: FetchedRange[]
+  queueStarts: number[]
   saveQueues: undefined
   markDeleted: undefined
   seal: undefined
@@ -80,6 +84,8 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
       return indexLog(files, job.request)
     case 'fetch':
       return job.ranges.map(range => fetchRange(files, range))
+    case 'queueStarts':
+      return findQueueStarts(files, job.request)
     case 'saveQueues':
       return saveQueueTable(files, job.directory, job.table)
     case 'markDeleted':

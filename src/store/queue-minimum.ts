@@ -4,17 +4,21 @@
  * When the log has lost segments to retention, the entries of their records are still in the queue's files. The first
  * one that counts is found by halving, as entries point ever further into the log. Files in which no entry counts are
  * deleted, except the last.
+ *
+ * The entries of what has just been deleted are the oldest of their queues and seldom in memory: the owner reads them only
+ * where they are, else a job of the pool does.
  */
 import { join } from 'node:path'
 import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, getInt53, parseSegmentName, segmentName } from '../layout/index.ts'
-import type { Files } from './files.ts'
+import type { Files, OpenFile } from './files.ts'
 import { queueDirectory, topicDirectory } from './paths.ts'
 import type { QueueCounts } from './queue-counts.ts'
-import type { QueueFiles } from './queue-files.ts'
+import { QueueFiles } from './queue-files.ts'
 import type { Queue } from './topics.ts'
 
 const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
 const FILLERS_AT_ONCE = 1024
+const FILES_OPEN_MAX = 8
 const { physicalOffset: POSITION_AT, sizeBytes: SIZE_AT } = CONSUME_QUEUE_ENTRY.at
 
 export class QueueMinimum {
@@ -36,6 +40,16 @@ export class QueueMinimum {
     this.counts = world.counts
     this.directory = world.directory
     this.queueFileEntries = world.queueFileEntries
+  }
+
+  /** What `firstOffsetOf` says of the queue. */
+  find(queue: Queue, firstPosition: number, read: ReadEntries): number | undefined {
+    return firstOffsetOf(this, this.placeOf(queue), firstPosition, read)
+  }
+
+  placeOf(queue: Queue): QueuePlace {
+    const { topic, queueId, index, nextOffset } = queue
+    return { topic: topic.name, queueId, written: this.counts.written(index, nextOffset) }
   }
 
   /** Lets go of the files of a topic that is being deleted. */
@@ -67,41 +81,75 @@ export class QueueMinimum {
   }
 }
 
-/** The first offset whose record lies at or beyond `firstPosition`; what the queue will get next if there is none. */
-export function firstOffsetOf(world: QueueMinimum, queue: Queue, firstPosition: number): number {
-  const written = world.counts.written(queue.index, queue.nextOffset)
-  const bases = queueFileBases(world.files, queueDirectory(world.directory, queue.topic.name, queue.queueId))
+export interface QueuePlace {
+  readonly topic: string
+  readonly queueId: number
+  /** The entries in its files end here. */
+  readonly written: number
+}
+
+/** Reads all of `into`, or answers false if it would have to wait for the disk. */
+export type ReadEntries = (file: OpenFile, into: Uint8Array, at: number) => boolean
+
+export const readWaiting: ReadEntries = (file, into, at) => {
+  file.read(into, at)
+  return true
+}
+
+export const readResident: ReadEntries = (file, into, at) => file.readResident(into, at) !== undefined
+
+export interface QueueStartWorld {
+  readonly files: Files
+  readonly queueFiles: QueueFiles
+  readonly directory: string
+  readonly queueFileEntries: number
+}
+
+/**
+ * The first offset whose record lies at or beyond `firstPosition`; where the written entries end if there is none.
+ * Undefined if `read` did not want to wait.
+ */
+export function firstOffsetOf(
+  world: QueueStartWorld,
+  place: QueuePlace,
+  firstPosition: number,
+  read: ReadEntries
+): number | undefined {
+  const bases = queueFileBases(world.files, queueDirectory(world.directory, place.topic, place.queueId))
   // No file yet: everything is still in the gap, and so in the log.
-  let low = Math.min(written, (bases[0] ?? 0) / ENTRY_BYTES)
-  let high = written
+  let low = Math.min(place.written, (bases[0] ?? 0) / ENTRY_BYTES)
+  let high = place.written
+  let middle = low // As long as the log has lost nothing it is the first.
   while (low < high) {
-    const middle = low + Math.floor((high - low) / 2)
-    const entry = lastEntryUpTo(world, queue, middle, low)
+    const entry = lastEntryUpTo(world, place, { offset: middle, low, read })
+    if (entry === COLD) return undefined
     if (entry === undefined || entry.position < firstPosition) low = middle + 1
     else high = entry.offset
+    middle = low + Math.floor((high - low) / 2)
   }
   return low
 }
+
+const COLD = Symbol('cold')
 
 /**
  * The entry at `offset`, or the last before it that is no filler; none at or beyond `low` if undefined. Fillers stand before
  * the first entry that counts and in the place of damaged records: which of the two, only the entries before them tell.
  */
 function lastEntryUpTo(
-  world: QueueMinimum,
-  queue: Queue,
-  offset: number,
-  low: number
-): { offset: number; position: number } | undefined {
+  world: QueueStartWorld,
+  { topic, queueId }: QueuePlace,
+  { offset, low, read }: { offset: number; low: number; read: ReadEntries }
+): { offset: number; position: number } | typeof COLD | undefined {
   const { queueFileEntries } = world
   let countMax = 1 // Fillers are rare.
   for (let until = offset + 1; until > low; countMax = FILLERS_AT_ONCE) {
     const last = until - 1
     const from = Math.max(low, last - (last % queueFileEntries), until - countMax)
-    const file = world.queueFiles.find(queue.topic.name, queue.queueId, last)
+    const file = world.queueFiles.find(topic, queueId, last)
     if (file === undefined) return undefined
     const bytes = new Uint8Array((until - from) * ENTRY_BYTES)
-    file.read(bytes, (from % queueFileEntries) * ENTRY_BYTES)
+    if (!read(file, bytes, (from % queueFileEntries) * ENTRY_BYTES)) return COLD
     const view = new DataView(bytes.buffer)
     for (let at = bytes.length - ENTRY_BYTES; at >= 0; at -= ENTRY_BYTES) {
       if (view.getInt32(at + SIZE_AT) === FILLER_SIZE_BYTES) continue
@@ -110,6 +158,25 @@ function lastEntryUpTo(
     until = from
   }
   return undefined
+}
+
+/** What `firstOffsetOf` says of each, in a thread that may wait. */
+export function findQueueStarts(files: Files, request: QueueStartsRequest): number[] {
+  const { directory, queueFileEntries, firstPosition, queues } = request
+  const queueFiles = new QueueFiles(files, { directory, queueFileEntries, mode: 'read', openMax: FILES_OPEN_MAX })
+  const world = { files, queueFiles, directory, queueFileEntries }
+  try {
+    return queues.map(place => firstOffsetOf(world, place, firstPosition, readWaiting) ?? 0) // It has waited.
+  } finally {
+    queueFiles.close()
+  }
+}
+
+export interface QueueStartsRequest {
+  readonly directory: string
+  readonly queueFileEntries: number
+  readonly firstPosition: number
+  readonly queues: readonly QueuePlace[]
 }
 
 /** Bytes that the files of a queue start with, in order. */

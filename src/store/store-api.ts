@@ -108,7 +108,8 @@ export interface ReadRequest extends QueueName {
 
 /**
  * Records as they lie in the file, without a copy: record i is `bytes[i]`, of length 0 where it is damaged.
- * Valid until the store is closed or retention removes the segment; the views then have length 0.
+ * Valid until the store is closed, retention removes the segment, or 64 other segments have been read since; the views then
+ * have length 0.
  */
 export interface RecordViews {
   readonly count: number
@@ -245,7 +246,7 @@ export interface Store extends AsyncDisposable {
   appendBatch(messages: readonly MessageInput[], positions?: number[]): Appended
   /** Resolves once everything below `until` (default: all appended so far) is on disk; rejects with the store's failure. */
   flushed(until?: PhysicalOffset | number): Promise<void>
-  /** Resolves once `append` would not throw STORE_BUSY or STORE_DISK_FULL. */
+  /** Resolves once `append` would not throw STORE_BUSY, STORE_DISK_FULL, STORE_FILE_LIMIT or STORE_MAP_LIMIT. */
   writable(): Promise<void>
 
   read(request: ReadRequest): Promise<ReadResult>
@@ -264,6 +265,7 @@ export interface Store extends AsyncDisposable {
   /** Follows a queue from `offset`: ends only when the store closes or the loop is left. */
   follow(request: QueueName & { offset: number; signal?: AbortSignal }): AsyncIterable<StoredMessage>
 
+  /** The first time after opening, and after retention has removed segments, it may wait for the queue's file. */
   minOffset(queue: QueueName): QueueOffset
   /** The offset that the next message of the queue will get; 0 for a queue that does not exist. */
   maxOffset(queue: QueueName): QueueOffset

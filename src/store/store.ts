@@ -30,7 +30,7 @@ import { offsetByTime } from './offset-by-time.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Progress, SLOT } from './progress.ts'
 import { type EntryReader, READ_COUNT_MAX } from './queue-entries.ts'
-import { firstOffsetOf, type QueueMinimum } from './queue-minimum.ts'
+import { type QueueMinimum, type ReadEntries, readResident, readWaiting } from './queue-minimum.ts'
 import type { Make, ReadRecords, RecordReader } from './record-reader.ts'
 import { LogSelection, Selector } from './selection.ts'
 import { takeSnapshot } from './snapshot.ts'
@@ -57,8 +57,8 @@ import { Writer } from './writer.ts'
 const READ_COUNT_DEFAULT = 32
 const READ_BYTES_DEFAULT = 4 * MiB
 const WRITABLE_POLL_MS = 5
-/** Entries, then records: a fetched copy serves however cold its file has become since. */
-const COLD_ROUNDS_MAX = 4
+/** The start of the queue, entries, records: a fetched copy serves however cold its file has become since. */
+const COLD_ROUNDS_MAX = 6
 
 /** What open-store.ts has put together. */
 export interface StoreWorld {
@@ -226,7 +226,7 @@ export class OpenStore implements Store {
       return messages[0]?.storedAtMs ?? Number.NEGATIVE_INFINITY
     }
     return (await offsetByTime({
-      min: this.#minOf(queue),
+      min: await this.#readFetching(warmth => this.#minWarm(queue, warmth)),
       max: this.#maxOf(queue),
       timeMs,
       boundary,
@@ -372,7 +372,10 @@ export class OpenStore implements Store {
       const found = read(warmth)
       if (found !== undefined) return found
       assert(round < COLD_ROUNDS_MAX, 'each round brings what the one before was missing')
-      warmth.add(await this.#threads.runJob({ type: 'fetch', ranges: warmth.cold }))
+      const { unplaced } = warmth
+      if (unplaced !== undefined) await this.#findStart(unplaced)
+      warmth.unplaced = undefined
+      if (warmth.isCold) warmth.add(await this.#threads.runJob({ type: 'fetch', ranges: warmth.cold }))
     }
   }
 
@@ -384,7 +387,9 @@ export class OpenStore implements Store {
     if (!Number.isSafeInteger(request.offset)) throw invalid('offset', request.offset, 'an integer')
     if (Number.isNaN(countMax)) throw invalid('countMax', countMax, 'a number')
     if (Number.isNaN(bytesMax)) throw invalid('bytesMax', bytesMax, 'a number')
-    const offset = Math.max(request.offset, this.#minOf(queue))
+    const min = this.#minWarm(queue, warmth)
+    if (min === undefined) return undefined
+    const offset = Math.max(request.offset, min)
     const max = this.#maxOf(queue)
     if (offset >= max || countMax <= 0) return nothingAt(Math.min(offset, max))
     const until = Math.min(max, offset + Math.min(Math.ceil(countMax), READ_COUNT_MAX))
@@ -400,18 +405,44 @@ export class OpenStore implements Store {
     this.#health.checkOpen()
     if (Number.isNaN(request.offset)) throw invalid('offset', request.offset, 'a number')
     const queue = this.#topics.findQueue(request.topic, request.queueId)
-    if (queue === undefined) selection.begin(0, 0)
-    else selection.begin(this.#minOf(queue), this.#maxOf(queue))
+    const min = queue === undefined ? 0 : this.#minWarm(queue, warmth)
+    if (min === undefined) return undefined
+    selection.begin(min, queue === undefined ? 0 : this.#maxOf(queue))
     return this.#selector.select(queue, request, this.#log.appended, selection, warmth) ? selection : undefined
   }
 
+  /** Waits for the disk where it must. */
   #minOf(queue: Queue): number {
+    return this.#minKnown(queue, readWaiting) ?? 0 // It has waited.
+  }
+
+  /** Undefined, with the queue noted, where it would have to be waited for the disk. */
+  #minWarm(queue: Queue, warmth: Warmth): number | undefined {
+    const min = this.#minKnown(queue, readResident)
+    if (min === undefined) warmth.unplaced = queue
+    return min
+  }
+
+  #minKnown(queue: Queue, read: ReadEntries): number | undefined {
     const first = this.#world.segments.firstPosition
-    if (queue.minKnownFor !== first) {
-      queue.minOffset = firstOffsetOf(this.#world.minimum, queue, first)
-      queue.minKnownFor = first
-    }
-    return queue.minOffset
+    if (queue.minKnownFor === first) return queue.minOffset
+    const found = this.#world.minimum.find(queue, first, read)
+    if (found !== undefined) this.#keepStart(queue, found, first)
+    return found
+  }
+
+  async #findStart(queue: Queue): Promise<void> {
+    const { segments, minimum } = this.#world
+    const { directory, queueFileEntries } = this.#options
+    const { firstPosition } = segments
+    const request = { directory, queueFileEntries, firstPosition, queues: [minimum.placeOf(queue)] }
+    const [found = 0] = await this.#threads.runJob({ type: 'queueStarts', request })
+    this.#keepStart(queue, found, firstPosition)
+  }
+
+  #keepStart(queue: Queue, offset: number, firstPosition: number): void {
+    queue.minOffset = offset
+    queue.minKnownFor = firstPosition
   }
 
   #maxOf(queue: Queue): number {

@@ -4,7 +4,10 @@
  * A read runs over everything it needs without waiting; where something is cold it notes the range and goes on. If
  * anything was noted, a worker fetches copies of all of it and the read runs again with them. So the thread that
  * appends never waits for the disk, and two rounds are nearly always enough: one for queue entries, one for records.
+ * Where a queue begins is found by a worker, too, once after the log has lost its oldest segment.
  */
+import type { Queue } from './topics.ts'
+
 export interface ColdRange {
   readonly path: string
   readonly at: number
@@ -18,10 +21,12 @@ export interface FetchedRange extends ColdRange {
 export class Warmth {
   /** What the run under way has found to be cold. */
   readonly cold: ColdRange[] = []
+  /** A queue whose first offset only cold entries tell. */
+  unplaced: Queue | undefined
   readonly #fetched: FetchedRange[] = []
 
   get isCold(): boolean {
-    return this.cold.length > 0
+    return this.cold.length > 0 || this.unplaced !== undefined
   }
 
   /** A fetched copy of the range, if there is one. */

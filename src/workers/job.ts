@@ -1,7 +1,7 @@
 /** Jobs of a store in a thread of the pool: each is plain data, performed on files of the thread's own. */
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { report } from '../base/index.ts'
-import { type Files, type Job, type MapperKind, openRealFiles, performJob } from '../store/index.ts'
+import { type Files, type Job, type JobResults, type MapperKind, openRealFiles, performJob } from '../store/index.ts'
 import type { JobAnswer } from './store-threads.ts'
 
 let files: Files | undefined
@@ -10,7 +10,8 @@ export default async function runJob({ job, mapper }: { job: Job; mapper: Mapper
   files ??= openRealFiles({ mapper })
   try {
     const result = await performJob(files, job)
-    return Array.isArray(result) ? handOver({ result }, result) : { result }
+    // The type of a result follows from that of its job.
+    return job.type === 'fetch' ? handOver({ result }, result as JobResults['fetch']) : { result }
   } catch (error) {
     return { error: report(error) } // The code crosses over; the class does not.
   }
