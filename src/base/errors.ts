@@ -437,11 +437,17 @@ const codeOfErrno: Readonly<Record<string, ErrorCode>> = {
   ENFILE: 'STORE_FILE_LIMIT'
 }
 
+/** The same, where it depends on what was tried. Nobody opens a file without having seen it, or made it, before. */
+const codeOfCall: Readonly<Record<string, ErrorCode>> = {
+  'map ENOMEM': 'STORE_MAP_LIMIT',
+  'open ENOENT': 'STORE_FILE_CHANGED'
+}
+
 /** Turns an error of the system (with `code`, as Node and the native bindings throw it) into ours, cause kept. */
 export function systemError(cause: unknown, operation: string, path: string): VarveError {
   if (cause instanceof VarveError) return cause
   const errno = errnoOf(cause)
-  const code = operation === 'map' && errno === 'ENOMEM' ? 'STORE_MAP_LIMIT' : (codeOfErrno[errno] ?? 'STORE_IO_FAILED')
+  const code = codeOfCall[`${operation} ${errno}`] ?? codeOfErrno[errno] ?? 'STORE_IO_FAILED'
   return new VarveError(code, { operation, path, errno }, { cause })
 }
 

@@ -18,6 +18,8 @@ export class LogReader {
   view: DataView = new DataView(this.bytes.buffer)
   base = 0
   until = 0
+  /** Whether the file ended before the window did. */
+  isCutShort = false
 
   readonly #files: Files
   readonly #directory: string
@@ -43,7 +45,8 @@ export class LogReader {
     const until = Math.min(limit, base + this.#segmentBytes)
     if (this.#mapping !== undefined) {
       this.base = base
-      this.until = until
+      this.until = Math.min(until, base + this.bytes.length)
+      this.isCutShort = this.until < until
       return
     }
     const wanted = Math.min(until - position, Math.max(BUFFER_BYTES, bytesMin))
@@ -54,6 +57,12 @@ export class LogReader {
     const read = this.#file?.read(this.bytes.subarray(0, wanted), position - base) ?? 0
     this.base = position
     this.until = position + read
+    this.isCutShort = read < wanted
+  }
+
+  /** Of the segment that the window is in. */
+  get path(): string {
+    return segmentPath(this.#directory, this.#segment)
   }
 
   /** Where the last byte of `[position, limit)` that is not zero ends, in one segment; `position` if there is none. */

@@ -14,7 +14,7 @@
  */
 import { assert, type PhysicalOffset, VarveError } from '../base/index.ts'
 import { parseSegmentName } from '../layout/index.ts'
-import type { Files, Mapping, OpenFile } from './files.ts'
+import type { FileFacts, Files, Mapping, OpenFile } from './files.ts'
 import { commitLogDirectory, segmentPath } from './paths.ts'
 import { type Progress, SLOT } from './progress.ts'
 import { isShortage } from './shortage.ts'
@@ -30,6 +30,8 @@ export interface LogSegment {
   /** Undefined where files are not mapped. */
   readonly mapping: Mapping | undefined
   readonly writable: boolean
+  /** Of the file that is open: another one under its name is not the log's. */
+  readonly inode: number
 }
 
 export class LogSegments {
@@ -153,14 +155,10 @@ export class LogSegments {
 
   /** Checks that nobody has shortened or replaced the segment being written. */
   checkCurrent(): void {
-    const path = segmentPath(this.#directory, this.#last * this.segmentBytes)
-    const found = this.#files.find(path)
-    if (found === undefined || found.sizeBytes !== this.segmentBytes) {
-      throw new VarveError('STORE_FILE_CHANGED', {
-        path,
-        sizeBytes: found?.sizeBytes ?? 0,
-        expectedBytes: this.segmentBytes
-      })
+    const { file, inode } = this.current()
+    const found = this.#findWhole(file.path)
+    if (found.inode !== inode) {
+      throw new VarveError('STORE_FILE_CHANGED', { path: file.path, problem: 'another file has its name' })
     }
   }
 
@@ -183,20 +181,28 @@ export class LogSegments {
   #openSegment(ordinal: number, writable: boolean): LogSegment {
     const base = ordinal * this.segmentBytes
     const path = segmentPath(this.#directory, base)
+    const { sizeBytes, inode } = this.#findWhole(path)
     const file = this.#files.open(path, writable ? 'write' : 'read')
     try {
-      const sizeBytes = file.sizeBytes()
-      if (sizeBytes !== this.segmentBytes) {
-        throw new VarveError('STORE_FILE_CHANGED', { path, sizeBytes, expectedBytes: this.segmentBytes })
-      }
       const mapping = this.#files.mapper === 'plain' ? undefined : file.map(sizeBytes, writable ? 'write' : 'read')
-      const segment: LogSegment = { ordinal, base, file, mapping, writable }
+      const segment: LogSegment = { ordinal, base, file, mapping, writable, inode }
       this.#open.set(ordinal, segment)
       return segment
     } catch (error) {
       file.close()
       throw error
     }
+  }
+
+  /** @throws VarveError STORE_FILE_CHANGED if the segment is gone or has another size */
+  #findWhole(path: string): FileFacts {
+    const found = this.#files.find(path)
+    if (found?.sizeBytes === this.segmentBytes) return found
+    throw new VarveError('STORE_FILE_CHANGED', {
+      path,
+      sizeBytes: found?.sizeBytes ?? 0,
+      expectedBytes: this.segmentBytes
+    })
   }
 
   #closeUnread(): void {

@@ -4,11 +4,13 @@
  * What is no record in its place is passed over and reported. Bodies are not checked against their checksums here:
  * whoever reads them does that, and recovery has done it for what a crash could have torn.
  */
-import type { PhysicalOffset } from '../base/index.ts'
+import { type PhysicalOffset, VarveError } from '../base/index.ts'
 import { locate, RECORD_BLANK, RECORD_BROKEN, RECORD_WHOLE, RecordPositions } from '../layout/index.ts'
 import { findRecord } from './find-record.ts'
 import type { LogReader } from './log-reader.ts'
 import type { DamagedRange } from './store-api.ts'
+
+const CUT_SHORT = 'a segment ends before what has been written to it'
 
 /** Called for each record; `positions` are in `bytes` and valid during the call. If it throws, the record is visited again. */
 export type Visit = (bytes: Uint8Array, positions: RecordPositions) => void
@@ -43,6 +45,9 @@ export class LogWalk {
       const segmentEnd = this.at - (this.at % this.#segmentBytes) + this.#segmentBytes
       this.#reader.cover(this.at, until, bytesMin)
       const { bytes, view, base, until: covered } = this.#reader
+      if (this.#reader.isCutShort) {
+        throw new VarveError('STORE_FILE_CHANGED', { path: this.#reader.path, problem: CUT_SHORT, at: covered, until })
+      }
       let shape: number = RECORD_WHOLE
       while (this.at < covered && this.at < enough) {
         shape = locate(view, this.at - base, covered - base, positions)

@@ -162,7 +162,7 @@ describe.each(mappers)('files through %s', mapper => {
     const directory = freshDirectory()
     files.syncDirectory(directory)
     expect(errorOf(() => files.syncDirectory(join(directory, 'missing')))).toMatchObject({
-      code: 'STORE_IO_FAILED',
+      code: 'STORE_FILE_CHANGED',
       details: { operation: 'open', path: join(directory, 'missing'), errno: 'ENOENT' }
     })
   })
@@ -196,7 +196,7 @@ describe.each(mappers)('files through %s', mapper => {
       const path = join(freshDirectory(), 'file')
       for (const mode of ['read', 'write'] as const) {
         expect(errorOf(() => files.open(path, mode))).toMatchObject({
-          code: 'STORE_IO_FAILED',
+          code: 'STORE_FILE_CHANGED',
           details: { operation: 'open', path, errno: 'ENOENT' }
         })
       }
