@@ -9,7 +9,17 @@
  * Needs `strace`, Java 17 and Maven, and `npm run build`. The Java side is that of test/compat. Prints one line for each.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+  writeSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -23,8 +33,8 @@ const SEED = 7
 const SYNCED = { stepCount: 200, failedSync: 40 }
 const ROTTEN_STEPS = 600
 const SIZES = { segmentBytes: 2 ** 16, queueFileBytes: 100 * 20, indexSlots: 100, indexItems: 400 }
-/** In the body of the third record or behind it, well inside of the first file. */
-const BIT = { atLeast: 4_000, bit: 3 }
+/** In the body of a record well inside of the first file. */
+const BIT = { atLeast: 4_000, into: 100, bit: 3 }
 
 const here = path => fileURLToPath(new URL(path, import.meta.url))
 const root = mkdtempSync(join(tmpdir(), 'varve-compare-'))
@@ -49,7 +59,7 @@ try {
   }
   for (const [side, command] of Object.entries(sides)) {
     const place = mkdtempSync(join(root, `${side}-`))
-    report(side, await flippedBit(command(place), place))
+    report(side, await flippedBit(command(place), place, side))
   }
 } finally {
   rmSync(root, { recursive: true, force: true })
@@ -63,37 +73,55 @@ async function failedSync(command, place) {
   const plan = planIn(place, SYNCED.stepCount)
   const trace = join(place, 'trace')
   const inject = `inject=msync,fdatasync:error=EIO:when=${SYNCED.failedSync}`
-  const strace = ['strace', '-f', '-qq', '-ttt', '-o', trace, '-e', 'trace=msync,fdatasync', '-e', inject]
+  const strace = ['strace', '-f', '-qq', '-o', trace, '-e', 'trace=msync,fdatasync,write', '-e', inject]
   const flags = commandLine({ dir: join(place, 'store'), ...SIZES, plan, flush: 'sync', end: 'clean' })
-  let failedAt
-  const { lines, end } = await run([...strace, ...command, 'write', ...flags], count => {
-    failedAt ??= hasFailed(trace) ? count : undefined
-  })
+  const { lines, end } = await run([...strace, ...command, 'write', ...flags])
+  // Each acknowledgement is a line of its own on stdout, so the trace tells which came after the failure.
+  const calls = readFileSync(trace, 'latin1').split('\n')
+  const failedAt = calls.findIndex(call => call.includes('(INJECTED)'))
+  const after = calls.slice(failedAt).filter(call => /write\(1, "\{/.test(call)).length
   const total = SYNCED.stepCount
-  const after = failedAt === undefined ? 'nothing more' : `${lines.length - failedAt} more`
-  return `sync ${SYNCED.failedSync} of a thread fails: ${lines.length} of ${total} appends are acknowledged, ${after} after the failure was seen; ends with ${end}`
+  return `a sync fails: ${lines.length} of ${total} appends are acknowledged, ${after} of them after the failure; ends with ${end}`
 }
 
-function hasFailed(trace) {
-  const file = openSync(trace, 'r')
-  const bytes = Buffer.alloc(1 << 20)
-  const count = readSync(file, bytes)
-  closeSync(file)
-  return bytes.subarray(0, count).includes('(INJECTED)')
-}
-
-async function flippedBit(command, place) {
+async function flippedBit(command, place, side) {
   const dir = join(place, 'store')
   const plan = planIn(place, ROTTEN_STEPS)
   const written = await run([...command, 'write', ...commandLine({ dir, ...SIZES, plan, flush: 'sync', end: 'halt' })])
   const records = written.lines.map(({ physicalOffset, sizeBytes }) => ({ physicalOffset, sizeBytes }))
   const victim = records.find(({ physicalOffset }) => physicalOffset >= BIT.atLeast)
-  flip(join(dir, 'commitlog', readdirSync(join(dir, 'commitlog')).sort()[0]), victim.physicalOffset + 100)
-  const list = commandLine({ dir, ...SIZES })
-  const listed = await run([...command, 'list', ...list])
-  const count = lines => new Set(lines.filter(({ kind }) => kind === 'entry').map(line => line.physicalOffset)).size
-  const log = listed.lines.find(({ kind }) => kind === 'log')
-  return `one bit flips at ${victim.physicalOffset + 100} of ${records.at(-1).physicalOffset}: the log ends at ${log?.until}, queues have ${count(listed.lines)} messages; ends with ${listed.end}`
+  flip(join(dir, 'commitlog', readdirSync(join(dir, 'commitlog')).sort()[0]), victim.physicalOffset + BIT.into)
+  const { logEnd, messages, damaged } = side === 'varve' ? await readVarve(dir) : await readApache(command, dir)
+  const where = `one bit flips at ${victim.physicalOffset + BIT.into} of ${records.at(-1).physicalOffset}`
+  return `${where}: the log ends at ${logEnd}, queues have ${messages} messages${damaged}`
+}
+
+async function readVarve(directory) {
+  const { openStore } = await import('../../dist/src/index.js')
+  const store = await openStore({ directory, threads: 'none' })
+  let messages = 0
+  let damaged = 0
+  for (const topic of store.topics()) {
+    for (const queueId of store.queues(topic)) {
+      const max = store.maxOffset({ topic, queueId })
+      for (let offset = store.minOffset({ topic, queueId }); offset < max; ) {
+        const read = await store.read({ topic, queueId, offset })
+        messages += read.messages.length
+        damaged += read.damaged.length
+        offset = read.nextOffset
+      }
+    }
+  }
+  const logEnd = store.info().appendedUntil
+  await store.close()
+  return { logEnd, messages, damaged: `, ${damaged} is reported as damaged` }
+}
+
+async function readApache(command, dir) {
+  const { lines } = await run([...command, 'list', ...commandLine({ dir, ...SIZES })])
+  const logEnd = lines.find(({ kind }) => kind === 'log')?.until
+  const messages = new Set(lines.filter(({ kind }) => kind === 'entry').map(line => line.physicalOffset)).size
+  return { logEnd, messages, damaged: '' }
 }
 
 function planIn(place, stepCount) {
@@ -112,13 +140,10 @@ function flip(path, at) {
   closeSync(file)
 }
 
-async function run([program, ...args], onLine = () => {}) {
+async function run([program, ...args]) {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
   const ended = new Promise(resolve => child.once('close', (code, signal) => resolve(signal ?? code)))
   const lines = []
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(JSON.parse(line))
-    onLine(lines.length)
-  }
+  for await (const line of createInterface({ input: child.stdout })) lines.push(JSON.parse(line))
   return { lines, end: await ended }
 }

@@ -63,7 +63,7 @@ async function useLittleMemory(seed: number, store: string, size: Size, limit: M
       throw new Violation(`the system has killed ${limit.oomKills()} processes for want of memory`)
     wire.close()
     await broker.stop()
-    return { 'MiB of log': Math.round(STORE_BYTES[size] / MiB), topics: TOPICS[size], read, sent: ledger.nextId }
+    return { 'MiB of log': Math.round(STORE_BYTES[size] / MiB), topics: TOPICS[size], read, messages: ledger.nextId }
   } catch (error) {
     const kills = limit.oomKills()
     throw kills > 0
