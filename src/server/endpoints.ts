@@ -39,8 +39,10 @@ const OFF = 'off'
 export function endpointsOf(config: BrokerConfig): Endpoints {
   const broker = { host: config.bindAddress === '' ? HOST_DEFAULT : config.bindAddress, port: config.listenPort }
   const nameServersElsewhere = parseNameServers(config.namesrvAddr)
+  // Whoever registers elsewhere needs none here; without a broker nobody does.
+  const isNeeded = nameServersElsewhere.length === 0 || !config.varveBroker
   const nameServer =
-    config.varveNameServer === '' && nameServersElsewhere.length === 0
+    config.varveNameServer === '' && isNeeded
       ? { host: broker.host, port: NAME_SERVER_PORT }
       : optionalEndpoint('varveNameServer', config.varveNameServer, NAME_SERVER_PORT)
   const http = optionalEndpoint('varveHttp', config.varveHttp, HTTP_PORT)

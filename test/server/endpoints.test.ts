@@ -43,6 +43,21 @@ describe('the endpoints of a server', () => {
       endpoints: { nameServer: { host: '0.0.0.0', port: 9876 }, exposed: ['0.0.0.0:10911', '0.0.0.0:9876'] }
     },
     {
+      what: 'without a broker: the name server, wherever brokers of this machine register',
+      config: {
+        varveBroker: false,
+        namesrvAddr: '10.0.0.1:9876',
+        bindAddress: '0.0.0.0',
+        varveNameServer: '127.0.0.1'
+      },
+      endpoints: { nameServer: { host: '127.0.0.1', port: 9876 }, exposed: [] }
+    },
+    {
+      what: 'without a broker, where name servers elsewhere are set: the name server all the same',
+      config: { varveBroker: false, namesrvAddr: '10.0.0.1:9876' },
+      endpoints: { nameServer: { host: '127.0.0.1', port: 9876 } }
+    },
+    {
       what: 'behind a port that is mapped',
       config: { brokerIP1: 'broker.example', varveAdvertisedPort: 30_911 },
       endpoints: { advertised: { host: 'broker.example', port: 30_911 } }
