@@ -88,18 +88,20 @@ const CONNECTION_COUNT_MAX = 16
 async function forEach<Value>(
   broker: Address,
   values: readonly Value[],
-  work: (connection: Connection, value: Value) => Promise<unknown>
+  work: (connection: Connection, value: Value) => Promise<unknown>,
+  connectionCount = CONNECTION_COUNT_MAX
 ): Promise<void> {
-  const left = [...values]
+  const left = values.values()
   const worker = async () => {
     const connection = await Connection.open(broker)
     try {
-      for (let value = left.shift(); value !== undefined; value = left.shift()) await work(connection, value)
+      // All workers share the one iterator, so that each value is taken once.
+      for (const value of left) await work(connection, value)
     } finally {
       connection.close()
     }
   }
-  await Promise.all(Array.from({ length: Math.min(CONNECTION_COUNT_MAX, values.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(connectionCount, values.length) }, worker))
 }
 
 /** One message to a topic that the broker makes by itself, as for a producer that nobody has prepared anything for. */
@@ -138,14 +140,18 @@ export function minOffsets(broker: Address, targets: readonly SendTarget[]): Pro
   return offsetsOf(broker, targets, REQUEST_CODE.minOffset)
 }
 
+/** More queues than that are asked for by several connections side by side. */
+const ASKED_IN_TURN_MAX = 64
+
 async function offsetsOf(broker: Address, targets: readonly SendTarget[], code: number): Promise<number[]> {
-  const connection = await Connection.open(broker)
-  const offsets: number[] = []
-  for (const target of targets) {
-    const { header } = await ask(connection, code, { ...target })
-    offsets.push(Number(/"offset":"(\d+)"/.exec(header)?.[1]))
+  const offsets: number[] = targets.map(() => Number.NaN)
+  const askOne = async (connection: Connection, index: number) => {
+    const { header } = await ask(connection, code, { ...targets[index]! }) // As many as there are offsets.
+    offsets[index] = Number(/"offset":"(\d+)"/.exec(header)?.[1])
   }
-  connection.close()
+  const indexes = [...targets.keys()]
+  const connectionCount = targets.length > ASKED_IN_TURN_MAX ? CONNECTION_COUNT_MAX : 1
+  await forEach(broker, indexes, askOne, connectionCount)
   return offsets
 }
 

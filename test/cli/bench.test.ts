@@ -58,7 +58,7 @@ const small = ['--count', String(COUNT), '--size', '64', '--connections', '2']
 
 describe('a broker', () => {
   test('is sent exactly as many messages as asked for, in each round, and its topics are gone after it', async () => {
-    const args = ['--rounds', '2', '--topics', '20', '--queues', '2']
+    const args = ['--rounds', '2', '--topics', '20', '--queues', '4']
     const { report, measured } = reportOf(await varve('bench', 'send', '--broker', broker, ...small, ...args, '--json'))
     expect(report.runs.map(([run]) => run?.messages)).toEqual([COUNT, COUNT])
     expect(measured.rate).toBeGreaterThan(0)
