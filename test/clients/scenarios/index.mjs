@@ -1,5 +1,6 @@
 /** All scenarios, in the order in which they start. Long ones first, so that none is left over at the end. */
 import { crashes } from './crashes.mjs'
+import { delayHandover } from './delay-handover.mjs'
 import { delays } from './delays.mjs'
 import { filtering } from './filtering.mjs'
 import { groups } from './groups.mjs'
@@ -19,6 +20,7 @@ export const scenarios = [
   ...groups,
   ...mixed,
   ...tools,
+  ...delayHandover,
   ...transactions,
   ...retries,
   ...crashes,

@@ -1,18 +1,15 @@
 /**
- * Pending delays handed over: one broker takes messages with levels and timers and is stopped or killed, the other opens
- * its store and delivers them; in both directions, and there and back. `node test/clients/delay-handover.mjs`.
+ * Pending delays handed over: one broker takes messages with levels and timers and is stopped or killed, the other opens its
+ * store and delivers them; from Varve to Apache RocketMQ and back, and from Varve to Varve.
  *
  * What arrives is compared message by message with what was sent: body, tags, keys, properties, queue, order, and that none
  * was early. After a clean stop each comes once; after a kill, at least once.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { decodeRecord, locate, RecordPositions } from '../../dist/src/layout/index.js'
-import { buildApacheServers, startApacheBroker, startApacheNameServer } from './apache-servers.mjs'
-import { startVarve } from './varve-server.mjs'
-import { ask } from './wire.mjs'
+import { decodeRecord, locate, RecordPositions } from '../../../dist/src/layout/index.js'
+import { buildApacheServers, startApacheBroker, startApacheNameServer } from '../apache-servers.mjs'
+import { startVarve } from '../varve-server.mjs'
+import { ask } from '../wire.mjs'
 
 const TOPIC = 'handover'
 const QUEUES = 2
@@ -27,33 +24,25 @@ const SPREAD_MS = 5000
 const ARRIVE_MS_MAX = 90_000
 const COUNT = 60
 
-buildApacheServers(line => process.stderr.write(`${line}\n`))
-const root = mkdtempSync(join(tmpdir(), 'varve-handover-'))
-let failures = 0
-try {
-  for (const [from, to, end] of [
-    ['varve', 'apache', 'stop'],
-    ['apache', 'varve', 'stop'],
-    ['varve', 'apache', 'kill'],
-    ['apache', 'varve', 'kill']
-  ]) {
-    const name = `${from} takes, ${to} delivers, after a ${end}`
-    try {
-      await handOver({ from, to, end, home: join(root, `${from}-${end}`) })
-      process.stdout.write(`ok   ${name}\n`)
-    } catch (error) {
-      failures++
-      process.stdout.write(`FAIL ${name}\n${error.stack}\n`)
-    }
-  }
-} finally {
-  rmSync(root, { recursive: true, force: true })
-}
-process.exitCode = failures === 0 ? 0 : 1
+/** Short ones stand for all where time is short. */
+const HANDOVERS = [
+  { from: 'varve', to: 'apache', end: 'stop' },
+  { from: 'apache', to: 'varve', end: 'stop', short: true },
+  { from: 'varve', to: 'apache', end: 'kill' },
+  { from: 'apache', to: 'varve', end: 'kill' },
+  { from: 'varve', to: 'varve', end: 'kill', short: true }
+]
 
-async function handOver({ from, to, end, home }) {
-  mkdirSync(home)
-  const nameServer = await startApacheNameServer({ home: join(home, 'names') })
+export const delayHandover = HANDOVERS.map(({ from, to, end, short = false }) => ({
+  name: `pending delays: ${from} takes them, ${to} delivers them after a ${end}`,
+  ...(short ? { short: 'all' } : {}),
+  targets: ['varve'],
+  build: buildApacheServers,
+  run: world => handOver({ from, to, end, home: world.home('store'), names: world.home('names') })
+}))
+
+async function handOver({ from, to, end, home, names }) {
+  const nameServer = await startApacheNameServer({ home: names })
   let broker
   try {
     broker = await start(from, home, nameServer.address)
@@ -63,7 +52,7 @@ async function handOver({ from, to, end, home }) {
     broker = await start(to, home, nameServer.address)
     const expected = new Map(sent.map(message => [message.key, message]))
     const arrived = await untilArrived(broker.address, expected.size)
-    compare(expected, arrived, end)
+    compare(expected, arrived, { to, end })
   } finally {
     await broker?.kill()
     await nameServer.kill()
@@ -174,7 +163,7 @@ async function readQueue(address, queueId) {
   return messages
 }
 
-function compare(expected, arrived, end) {
+function compare(expected, arrived, { to, end }) {
   const wrong = []
   const seen = new Map()
   for (const message of arrived) {
@@ -205,5 +194,23 @@ function compare(expected, arrived, end) {
     if (orders.some((order, i) => i > 0 && order < orders[i - 1]))
       wrong.push(`queue ${queueId} has its levels out of order`)
   }
+  // Apache RocketMQ delivers those of one second in no order that it promises.
+  if (to === 'varve') wrong.push(...outOfOrder(expected, arrived))
   if (wrong.length > 0) throw new Error(wrong.slice(0, 20).join('\n'))
+}
+
+/** Timed messages of one queue: by their times, equal ones in the order of sending. After a kill some come twice. */
+function outOfOrder(expected, arrived) {
+  const wrong = []
+  for (let queueId = 0; queueId < QUEUES; queueId++) {
+    const timed = arrived.filter(({ queueId: of, properties }) => of === queueId && !properties.DELAY)
+    const keys = [...new Set(timed.map(({ properties }) => properties.UNIQ_KEY))]
+    const sent = keys.map(key => expected.get(key)).filter(message => message !== undefined)
+    for (const [i, { key, dueMs, order }] of sent.entries()) {
+      const before = sent[i - 1]
+      if (before === undefined || before.dueMs < dueMs || (before.dueMs === dueMs && before.order < order)) continue
+      wrong.push(`${key} comes behind ${before.key} in queue ${queueId}`)
+    }
+  }
+  return wrong
 }
