@@ -2,6 +2,7 @@
 import { brokerLifeBenchmarks } from './broker/life.bench.ts'
 import { brokerLoadBenchmarks } from './broker/load.bench.ts'
 import { longBenchmarks } from './broker/long.bench.ts'
+import { pendingTimers } from './broker/pending-timers.bench.ts'
 import { brokerScaleBenchmarks } from './broker/scale.bench.ts'
 import { sqlFilter } from './broker/sql-filter.bench.ts'
 import { timerSlot } from './broker/timer-slot.bench.ts'
@@ -23,6 +24,7 @@ export const benchmarks: readonly Benchmark[] = [
   sqlFilter,
   timerSlot,
   ...brokerLoadBenchmarks,
+  pendingTimers,
   ...brokerScaleBenchmarks,
   ...brokerLifeBenchmarks,
   ...longBenchmarks
