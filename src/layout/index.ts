@@ -53,6 +53,7 @@ export {
   NAME_END,
   PROPERTY,
   PROPERTY_END,
+  PropertyFinder,
   Span,
   splitKeys,
   tagsCodeOf,

@@ -56,6 +56,45 @@ export function findProperty(bytes: Uint8Array, from: number, until: number, nam
   return found
 }
 
+/** The same for several names in one pass. One object serves all messages. */
+export class PropertyFinder<Name extends string> {
+  /** Of the last `find`. */
+  readonly spans: Readonly<Record<Name, Span>>
+  readonly #all: readonly Span[]
+  /** By the first byte of the name. */
+  readonly #named: (readonly { readonly name: Uint8Array; readonly span: Span }[] | undefined)[] = []
+
+  constructor(names: Readonly<Record<Name, Uint8Array>>) {
+    const spans: Partial<Record<Name, Span>> = {}
+    for (const key of Object.keys(names) as Name[]) {
+      const span = new Span()
+      const first = names[key][0] ?? 0
+      spans[key] = span
+      this.#named[first] = [...(this.#named[first] ?? []), { name: names[key], span }]
+    }
+    this.spans = spans as Record<Name, Span> // One for each name.
+    this.#all = Object.values(this.spans)
+  }
+
+  find(bytes: Uint8Array, from: number, until: number): void {
+    for (const span of this.#all) span.from = span.until = from
+    for (let piece = from; piece < until; ) {
+      const end = endOfPiece(bytes, piece, until)
+      const named = this.#named[bytes[piece] as number] // Inside by the loop.
+      if (named !== undefined) {
+        for (const { name, span } of named) {
+          const value = piece + name.length + 1
+          if (value >= end || bytes[value - 1] !== NAME_END || !startsWith(bytes, piece, name)) continue
+          span.from = value
+          span.until = end
+          break
+        }
+      }
+      piece = end + 1
+    }
+  }
+}
+
 /** What the dispatcher and the index need from the properties of one record. One object serves all records. */
 export class IndexedProperties {
   readonly tags = new Span()

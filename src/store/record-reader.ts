@@ -27,6 +27,7 @@ import { checksums } from './checksum.ts'
 import type { LogSegment, LogSegments } from './log-segments.ts'
 import { type Entries, READ_COUNT_MAX } from './queue-entries.ts'
 import type { Queue } from './topics.ts'
+import { WarmWindow } from './warm-window.ts'
 import { Warmth } from './warmth.ts'
 
 const BODY_CHECKSUM_AT = RECORD_HEAD.at.bodyChecksum
@@ -52,6 +53,7 @@ interface Source {
 export class RecordReader {
   readonly #segments: LogSegments
   readonly #positions = new RecordPositions()
+  readonly #warm = new WarmWindow()
   readonly #ranges = new Float64Array(2 * READ_COUNT_MAX)
   readonly #found = new Uint32Array(READ_COUNT_MAX)
   readonly #expected = new Int32Array(READ_COUNT_MAX)
@@ -132,11 +134,11 @@ export class RecordReader {
     if (mapping === undefined) return this.readAt(position, visibleUntil, new Warmth())
     const at = position - segment.base
     const until = Math.min(visibleUntil - segment.base, this.#segments.segmentBytes)
-    if (!mapping.resident(at, Math.min(RECORD_HEAD.sizeBytes, until - at))) return undefined
+    if (!this.#warm.holds(mapping, at, Math.min(RECORD_HEAD.sizeBytes, until - at), until)) return undefined
     const { view, bytes } = mapping
     const totalBytes = view.getInt32(at + RECORD_HEAD.at.totalBytes)
     const isInside = totalBytes >= RECORD_BYTES_MIN && totalBytes <= until - at
-    if (isInside && !mapping.resident(at, totalBytes)) return undefined
+    if (isInside && !this.#warm.holds(mapping, at, totalBytes, until)) return undefined
     const isRecord =
       isInside &&
       locate(view, at, at + totalBytes, this.#positions) === RECORD_WHOLE &&

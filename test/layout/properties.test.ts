@@ -10,6 +10,7 @@ import {
   IndexedProperties,
   javaHash,
   PROPERTIES_BYTES_MAX,
+  PropertyFinder,
   readText,
   Span,
   splitKeys,
@@ -49,6 +50,40 @@ describe('reading properties', () => {
         expect(Object.entries(decodeProperties(bytes, 0, bytes.length)).sort()).toEqual(
           Object.entries(properties).sort()
         )
+      })
+    )
+  })
+
+  test('finds several in one pass where each is found by itself', () => {
+    const names = {
+      tags: encodeText('TAGS'),
+      tag: encodeText('TAG'),
+      key: encodeText('KEY'),
+      other: encodeText('other')
+    }
+    const piece = fc.constantFrom(
+      'TAGS\x01a',
+      'TAG\x01b',
+      'TAGS\x01',
+      'TAG',
+      'KEY\x01c',
+      'KEYS\x01d',
+      'other\x01e',
+      '',
+      '\x01f'
+    )
+    const finder = new PropertyFinder(names)
+    const alone = new Span()
+    fc.assert(
+      fc.property(fc.array(piece), fc.boolean(), (pieces, isClosed) => {
+        const bytes = encodeText(pieces.join('\x02') + (isClosed ? '\x02' : ''))
+        finder.find(bytes, 0, bytes.length)
+        for (const [key, name] of Object.entries(names)) {
+          const { from, until, empty } = finder.spans[key as keyof typeof names]
+          const found = findProperty(bytes, 0, bytes.length, name, alone)
+          expect(empty).toBe(!found)
+          if (found) expect([from, until]).toEqual([alone.from, alone.until])
+        }
       })
     )
   })

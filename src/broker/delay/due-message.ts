@@ -34,7 +34,7 @@ export class DueMessage {
   readonly positions = new RecordPositions()
   /** Of the last `take`; valid while the record is. */
   readonly message: OutgoingMessage & { storeHost: HostAddress }
-  readonly #target = new RealTarget()
+  readonly #target: RealTarget
   readonly #span = new Span()
   readonly #bornHost: HostCache
   readonly #storeHost: HostCache
@@ -43,7 +43,9 @@ export class DueMessage {
   #bytes = NO_BYTES
   #view: DataView = new DataView(NO_BYTES.buffer)
 
-  constructor(storeHost: HostAddress) {
+  /** A finder of its target may look for more in the same pass. */
+  constructor(storeHost: HostAddress, finder?: ConstructorParameters<typeof RealTarget>[0]) {
+    this.#target = new RealTarget(finder)
     this.#bornHost = new HostCache(storeHost)
     this.#storeHost = new HostCache(storeHost)
     this.message = {
@@ -58,6 +60,11 @@ export class DueMessage {
       storeHost,
       reconsumeTimes: 0
     }
+  }
+
+  /** Of the whole of what the last record was a part of: what a finder has found stands there. */
+  get bytes(): Uint8Array {
+    return this.#bytes
   }
 
   /** False if it is no whole record, or does not say where it goes. */

@@ -6,7 +6,7 @@
  * anything waits, because the clock of the machine may be set meanwhile.
  *
  * Invariants:
- * - a turn delivers no more than TURN_COUNT messages or TURN_BYTES, however many are due
+ * - a turn delivers no more than TURN_COUNT messages or TURN_BYTES, for no longer than TURN_MS, however many are due
  * - levels with something due take turns, so that none waits for the backlog of another
  * - a message is passed only once it has been stored, or can never be
  *
@@ -24,8 +24,19 @@ import { LevelQueue } from './level-queue.ts'
 
 const TURN_COUNT = 128
 const TURN_BYTES = 512 * KiB
+/** So long a turn delivers, however slow the machine is: those who send wait for its end. */
+const TURN_MS = 1
+/** Between two looks at that. */
+const LOOK_COUNT = 16
 /** So long no look at the clock is put off. */
 const LOOK_MS = secondMs
+
+/** What a turn may still deliver. */
+interface Room {
+  count: number
+  bytes: number
+  readonly untilMs: number
+}
 
 export interface LevelDeliveryWorld extends DeliveryWorld {
   readonly progress: LevelProgress
@@ -90,7 +101,7 @@ export class LevelDelivery {
   readonly #turn = (): void => {
     this.#isTurnPending = false
     if (this.#isClosed) return
-    const room = { count: TURN_COUNT, bytes: TURN_BYTES }
+    const room = { count: TURN_COUNT, bytes: TURN_BYTES, untilMs: this.#world.clock.monotonicMs() + TURN_MS }
     for (let i = 0; i < this.#queues.length && !this.#appending.isBlocked; i++) {
       this.#deliverDue(this.#queues[(this.#first + i) % this.#queues.length] as LevelQueue, room) // By the remainder.
     }
@@ -99,13 +110,14 @@ export class LevelDelivery {
   }
 
   /** Delivers what is due of one level and fits into `room`, and takes it from there. */
-  #deliverDue(queue: LevelQueue, room: { count: number; bytes: number }): void {
+  #deliverDue(queue: LevelQueue, room: Room): void {
     const from = queue.nextOffset
     while (room.count > 0 && room.bytes > 0) {
       const record = queue.firstDue()
       if (record === undefined || !this.#deliver(queue, record)) break
       room.count--
       room.bytes -= record.length
+      if (room.count % LOOK_COUNT === 0 && this.#world.clock.monotonicMs() > room.untilMs) room.count = 0
     }
     const { nextOffset } = queue
     if (nextOffset > from) this.#world.progress.advance(queue.level, nextOffset, nextOffset - from)

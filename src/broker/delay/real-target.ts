@@ -1,12 +1,13 @@
 /**
  * Where a message goes that waits in a topic of the broker's: `REAL_TOPIC` and `REAL_QID` among its properties.
  */
-import { encodeText, findProperty, PROPERTY, readText, Span } from '../../layout/index.ts'
+import { encodeText, PROPERTY, PropertyFinder, readText, type Span } from '../../layout/index.ts'
 import type { PropertyPass } from '../properties.ts'
 import type { OutgoingMessage } from '../send-transform.ts'
 
-const REAL_TOPIC = encodeText(PROPERTY.REAL_TOPIC)
-const REAL_QUEUE = encodeText(PROPERTY.REAL_QUEUE)
+export const REAL_TOPIC = encodeText(PROPERTY.REAL_TOPIC)
+export const REAL_QUEUE = encodeText(PROPERTY.REAL_QUEUE)
+export const TARGET_NAMES = { topic: REAL_TOPIC, queue: REAL_QUEUE }
 const ZERO = 0x30
 const DIGITS_MAX = 9
 
@@ -23,18 +24,28 @@ export function divert(message: OutgoingMessage, properties: PropertyPass, topic
 export class RealTarget {
   topic = ''
   queueId = 0
-  readonly #span = new Span()
+  readonly #finder: PropertyFinder<keyof typeof TARGET_NAMES>
   #topicBytes = new Uint8Array(0)
+
+  /** A finder may look for more in the same pass. */
+  constructor(finder: PropertyFinder<keyof typeof TARGET_NAMES> = new PropertyFinder(TARGET_NAMES)) {
+    this.#finder = finder
+  }
 
   /** False if the properties `[from, until)` do not say where the message goes. */
   read(bytes: Uint8Array, from: number, until: number): boolean {
-    const span = this.#span
-    if (!findProperty(bytes, from, until, REAL_QUEUE, span)) return false
-    const queueId = digitsOf(bytes, span)
-    if (queueId === undefined || !findProperty(bytes, from, until, REAL_TOPIC, span)) return false
-    if (!this.#isLastTopic(bytes, span)) {
-      this.topic = readText(bytes, span.from, span.until)
-      this.#topicBytes = bytes.slice(span.from, span.until)
+    this.#finder.find(bytes, from, until)
+    return this.take(bytes, this.#finder.spans.topic, this.#finder.spans.queue)
+  }
+
+  /** The same, from the values of `REAL_TOPIC` and `REAL_QID`. */
+  take(bytes: Uint8Array, topic: Span, queue: Span): boolean {
+    if (topic.empty || queue.empty) return false
+    const queueId = digitsOf(bytes, queue)
+    if (queueId === undefined) return false
+    if (!this.#isLastTopic(bytes, topic)) {
+      this.topic = readText(bytes, topic.from, topic.until)
+      this.#topicBytes = bytes.slice(topic.from, topic.until)
     }
     this.queueId = queueId
     return true

@@ -11,7 +11,7 @@
  *
  * Not here: which slots are looked at (timer-slots.ts), what is on disk (timer-files.ts).
  */
-import { assert, hourMs, KiB, secondMs, VarveError } from '../../base/index.ts'
+import { hourMs, KiB, secondMs, VarveError } from '../../base/index.ts'
 import { getInt53, RECORD_HEAD, TIMER_MAGIC, TIMER_TOPIC } from '../../layout/index.ts'
 import type { Files } from '../../store/index.ts'
 import type { BrokerConfig } from '../config-keys.ts'
@@ -28,6 +28,10 @@ import { STEP_MS } from './timer-wheel.ts'
 const TAKE_COUNT = 256
 const DELIVER_COUNT = 128
 const DELIVER_BYTES = 512 * KiB
+/** So long a turn delivers, however slow the machine is: those who send wait for its end. */
+const DELIVER_MS = 1
+/** Between two looks at that. */
+const LOOK_COUNT = 16
 /** What has been sent is taken in so much later, so that many are taken in at once. */
 const TAKE_IN_MS = 20
 /** Slots are opened so long before their second. */
@@ -273,10 +277,13 @@ export class TimedDelivery {
 
   #deliverDue({ slots }: Running, nowMs: number): void {
     const { heap } = slots
+    const { clock } = this.#world
+    const turnUntilMs = clock.monotonicMs() + DELIVER_MS
     let bytes = DELIVER_BYTES
     const untilMs = Math.min(nowMs, slots.openedUntilMs)
     for (let count = DELIVER_COUNT; count > 0 && bytes > 0 && heap.dueAtMs <= untilMs; count--) {
       if (this.#appending.isBlocked || this.#isFetching) return
+      if (count % LOOK_COUNT === 0 && clock.monotonicMs() > turnUntilMs) return
       const { position } = heap
       let record: Uint8Array | undefined
       try {
@@ -298,24 +305,28 @@ export class TimedDelivery {
     const { heap } = slots
     const { counts, deliveries } = this.#world
     const timed = this.#timed
-    if (!timed.read(record)) {
-      this.#lose(heap.position, undefined)
-      return true
-    }
     const goesRound = (heap.magic & TIMER_MAGIC.ROLL) !== 0
-    if (!goesRound && slots.isDeleted(timed, heap.slotMs)) {
+    // Most are delivered as they are, without another look at all that their properties say.
+    if ((goesRound || slots.hasDeletes(heap.slotMs)) && !timed.read(record)) return this.#passLost(heap.position)
+    if (!goesRound && slots.hasDeletes(heap.slotMs) && slots.isDeleted(timed, heap.slotMs)) {
       counts.left(timed.target.topic, nowMs)
       return true
     }
     const message = goesRound ? this.#message.goRound(record, nowMs, timed.rank) : this.#message.deliver(record, nowMs)
-    assert(message !== undefined, 'a timed record says where it goes')
+    if (message === undefined) return this.#passLost(heap.position)
     const outcome = this.#appending.append(message)
     if (outcome === MUST_WAIT) return false
-    if (!timed.isDelete) counts.left(timed.target.topic, nowMs)
+    if (!goesRound) counts.left(message.topic, nowMs)
+    else if (!timed.isDelete) counts.left(timed.target.topic, nowMs)
     if (outcome instanceof Error) this.#lose(heap.position, outcome)
     else if (!goesRound) {
       deliveries.delivered(message.topic, message.queueId, outcome.sizeBytes, Math.max(0, nowMs - heap.dueAtMs))
     }
+    return true
+  }
+
+  #passLost(physicalOffset: number): true {
+    this.#lose(physicalOffset, undefined)
     return true
   }
 

@@ -6,11 +6,19 @@
  * went round; what stood there of the same from a round before is dropped, so that a long wait makes no long record. What goes
  * round also says where it first stood, which only its order among equal times needs.
  */
-import { NAME_END, PROPERTIES_BYTES_MAX, PROPERTY_END, TIMER_TOPIC, writeText } from '../../layout/index.ts'
+import {
+  NAME_END,
+  PROPERTIES_BYTES_MAX,
+  PROPERTY_END,
+  PropertyFinder,
+  TIMER_TOPIC,
+  writeText
+} from '../../layout/index.ts'
 import type { HostAddress } from '../../model/index.ts'
 import type { OutgoingMessage } from '../send-transform.ts'
 import { DueMessage } from './due-message.ts'
-import { DEQUEUE_MS, ENQUEUE_MS, FIRST_OFFSET, integerOfProperty, ROLL_TIMES } from './timer-properties.ts'
+import { TARGET_NAMES } from './real-target.ts'
+import { DEQUEUE_MS, ENQUEUE_MS, FIRST_OFFSET, integerIn, ROLL_TIMES } from './timer-properties.ts'
 import { STEP_MS } from './timer-wheel.ts'
 
 const OWN = [ENQUEUE_MS, DEQUEUE_MS, ROLL_TIMES, FIRST_OFFSET]
@@ -19,10 +27,11 @@ const OWN_BYTES_MAX = 192
 
 export class TimedMessage {
   readonly #due: DueMessage
+  readonly #finder = new PropertyFinder({ ...TARGET_NAMES, rolls: ROLL_TIMES })
   readonly #properties = new Uint8Array(PROPERTIES_BYTES_MAX + OWN_BYTES_MAX)
 
   constructor(storeHost: HostAddress) {
-    this.#due = new DueMessage(storeHost)
+    this.#due = new DueMessage(storeHost, this.#finder)
   }
 
   /** To its own topic. Undefined if the record does not say which. */
@@ -47,7 +56,8 @@ export class TimedMessage {
     const { message, positions } = this.#due
     const from = message.properties
     const bytes = this.#properties
-    const rolls = integerOfProperty(from, 0, from.length, ROLL_TIMES)
+    const { rolls: value } = this.#finder.spans
+    const rolls = value.empty ? Number.NaN : integerIn(this.#due.bytes, value)
     const hasBeenRound = !Number.isNaN(rolls)
     let end = hasBeenRound ? copyWithout(from, OWN, bytes) : copyAll(from, bytes)
     end = add(bytes, end, ENQUEUE_MS, Math.floor(positions.storedAtMs / STEP_MS) * STEP_MS)

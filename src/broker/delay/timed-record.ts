@@ -5,28 +5,28 @@
  */
 import {
   encodeText,
-  findProperty,
   locate,
   PROPERTY,
+  PropertyFinder,
   RECORD_WHOLE,
   RecordPositions,
   readText,
-  Span,
   TIMER_TOPIC
 } from '../../layout/index.ts'
-import { RealTarget } from './real-target.ts'
-import {
-  DELETE_KEY,
-  FIRST_OFFSET,
-  integerOfProperty,
-  namesWait,
-  OUT_MS,
-  ROLL_TIMES,
-  wantedDueMs
-} from './timer-properties.ts'
+import { REAL_QUEUE, REAL_TOPIC, RealTarget } from './real-target.ts'
+import { DELETE_KEY, FIRST_OFFSET, integerIn, OUT_MS, ROLL_TIMES, WANTED, wantedDueMsOf } from './timer-properties.ts'
 import { STEP_MS } from './timer-wheel.ts'
 
-const UNIQUE_KEY = encodeText(PROPERTY.UNIQUE_KEY)
+const NAMES = {
+  ...WANTED,
+  out: OUT_MS,
+  realTopic: REAL_TOPIC,
+  realQueue: REAL_QUEUE,
+  deletes: DELETE_KEY,
+  rolls: ROLL_TIMES,
+  first: FIRST_OFFSET,
+  uniqueKey: encodeText(PROPERTY.UNIQUE_KEY)
+}
 const TOPIC = encodeText(TIMER_TOPIC)
 const KEY_SEPARATOR = '+'
 const NO_BYTES: Uint8Array = new Uint8Array(0)
@@ -45,7 +45,7 @@ export class TimedRecord {
   /** It was stored anew at least once. */
   hasBeenRound = false
   bytes: Uint8Array = NO_BYTES
-  readonly #span = new Span()
+  readonly #finder = new PropertyFinder(NAMES)
   #buffer: ArrayBufferLike = NO_BYTES.buffer
   #view = new DataView(NO_BYTES.buffer as ArrayBufferLike)
 
@@ -60,14 +60,15 @@ export class TimedRecord {
     const at = record.byteOffset
     if (locate(this.#view, at, at + record.length, positions) !== RECORD_WHOLE) return false
     if (!this.#isOfTimerTopic()) return false
-    const from = positions.propertiesAt
-    const until = from + positions.propertiesBytes
-    this.outMs = integerOfProperty(bytes, from, until, OUT_MS)
-    if (Number.isNaN(this.outMs) || this.outMs % STEP_MS !== 0 || !this.target.read(bytes, from, until)) return false
-    this.isDelete = findProperty(bytes, from, until, DELETE_KEY, this.#span)
-    this.hasBeenRound = findProperty(bytes, from, until, ROLL_TIMES, this.#span)
-    this.dueMs = this.#dueMs(from, until)
-    const firstOffset = this.hasBeenRound ? integerOfProperty(bytes, from, until, FIRST_OFFSET) : Number.NaN
+    this.#finder.find(bytes, positions.propertiesAt, positions.propertiesAt + positions.propertiesBytes)
+    const { out, realTopic, realQueue, deletes, rolls, first } = this.#finder.spans
+    this.outMs = integerIn(bytes, out)
+    if (Number.isNaN(this.outMs) || this.outMs % STEP_MS !== 0) return false
+    if (!this.target.take(bytes, realTopic, realQueue)) return false
+    this.isDelete = !deletes.empty
+    this.hasBeenRound = !rolls.empty
+    this.dueMs = this.#dueMs()
+    const firstOffset = this.hasBeenRound ? integerIn(bytes, first) : Number.NaN
     this.rank = Number.isNaN(firstOffset) ? positions.physicalOffset : firstOffset
     return true
   }
@@ -79,23 +80,22 @@ export class TimedRecord {
 
   /** By which a delete message names the one that it takes back. */
   get deletes(): string {
-    const { propertiesAt, propertiesBytes } = this.positions
-    findProperty(this.bytes, propertiesAt, propertiesAt + propertiesBytes, DELETE_KEY, this.#span)
-    return readText(this.bytes, this.#span.from, this.#span.until)
+    const { from, until } = this.#finder.spans.deletes
+    return readText(this.bytes, from, until)
   }
 
   /** By which it would be named itself. */
   get key(): string {
-    const { propertiesAt, propertiesBytes } = this.positions
-    findProperty(this.bytes, propertiesAt, propertiesAt + propertiesBytes, UNIQUE_KEY, this.#span)
-    return deleteKeyOf(this.target.topic, readText(this.bytes, this.#span.from, this.#span.until))
+    const { from, until } = this.#finder.spans.uniqueKey
+    return deleteKeyOf(this.target.topic, readText(this.bytes, from, until))
   }
 
   /** A wait counts from when the message was stored, which is not known any more of one that has gone round. */
-  #dueMs(from: number, until: number): number {
+  #dueMs(): number {
     const latestMs = this.outMs + STEP_MS
-    if (this.hasBeenRound && namesWait(this.bytes, from, until)) return latestMs
-    const wantedMs = wantedDueMs(this.bytes, from, until, this.positions.storedAtMs)
+    const { spans } = this.#finder
+    if (this.hasBeenRound && !(spans.delaySeconds.empty && spans.delayMs.empty)) return latestMs
+    const wantedMs = wantedDueMsOf(this.bytes, spans, this.positions.storedAtMs)
     if (wantedMs === undefined || !(wantedMs > this.outMs)) return latestMs
     return Math.min(wantedMs, latestMs)
   }

@@ -3,7 +3,7 @@
  *
  * Not here: what is made of them (timer-kind.ts, timed-record.ts).
  */
-import { encodeText, findProperty, Span } from '../../layout/index.ts'
+import { encodeText, findProperty, PropertyFinder, Span } from '../../layout/index.ts'
 
 export const DELAY_SECONDS = encodeText('TIMER_DELAY_SEC')
 export const DELAY_MS = encodeText('TIMER_DELAY_MS')
@@ -34,24 +34,43 @@ const span = new Span()
 
 /** When the message says that it is to be delivered; NaN if it says so in a way that is none, undefined if not at all. */
 export function wantedDueMs(bytes: Uint8Array, from: number, until: number, nowMs: number): number | undefined {
-  if (findProperty(bytes, from, until, DELAY_SECONDS, span)) return nowMs + MS_PER_SECOND * integerIn(bytes, span)
-  if (findProperty(bytes, from, until, DELAY_MS, span)) return nowMs + integerIn(bytes, span)
-  if (findProperty(bytes, from, until, DELIVER_MS, span)) return integerIn(bytes, span)
-  if (findProperty(bytes, from, until, START_DELIVER_TIME, span)) return integerIn(bytes, span)
+  wanted.find(bytes, from, until)
+  return wantedDueMsOf(bytes, wanted.spans, nowMs)
+}
+
+/** Values that say it, as they were found. */
+export interface WantedSpans {
+  readonly delaySeconds: Span
+  readonly delayMs: Span
+  readonly deliverMs: Span
+  readonly startDeliverTime: Span
+}
+
+/** The same from values that were found already. */
+export function wantedDueMsOf(bytes: Uint8Array, spans: WantedSpans, nowMs: number): number | undefined {
+  if (!spans.delaySeconds.empty) return nowMs + MS_PER_SECOND * integerIn(bytes, spans.delaySeconds)
+  if (!spans.delayMs.empty) return nowMs + integerIn(bytes, spans.delayMs)
+  if (!spans.deliverMs.empty) return integerIn(bytes, spans.deliverMs)
+  if (!spans.startDeliverTime.empty) return integerIn(bytes, spans.startDeliverTime)
   return undefined
 }
 
-/** Whether it is a wait that the message names, not a moment. */
-export function namesWait(bytes: Uint8Array, from: number, until: number): boolean {
-  return findProperty(bytes, from, until, DELAY_SECONDS, span) || findProperty(bytes, from, until, DELAY_MS, span)
+/** Names of what says it, for whoever looks for more in one pass. */
+export const WANTED = {
+  delaySeconds: DELAY_SECONDS,
+  delayMs: DELAY_MS,
+  deliverMs: DELIVER_MS,
+  startDeliverTime: START_DELIVER_TIME
 }
+const wanted = new PropertyFinder(WANTED)
 
 /** A property as an integer; NaN if it is none or absent. */
 export function integerOfProperty(bytes: Uint8Array, from: number, until: number, name: Uint8Array): number {
   return findProperty(bytes, from, until, name, span) ? integerIn(bytes, span) : Number.NaN
 }
 
-function integerIn(bytes: Uint8Array, { from, until }: Span): number {
+/** NaN if it is none, or empty. */
+export function integerIn(bytes: Uint8Array, { from, until }: Span): number {
   const isNegative = bytes[from] === MINUS
   const first = isNegative ? from + 1 : from
   if (until === first || until - first > DIGITS_MAX) return Number.NaN

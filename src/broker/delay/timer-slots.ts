@@ -131,6 +131,11 @@ export class TimerSlots {
     if (slotMs < this.#openedUntilMs || this.#opening?.slotMs === slotMs) this.#enter(timed, slotMs, unit, magic)
   }
 
+  /** Whether any message that is due in the slot has been taken back. */
+  hasDeletes(slotMs: number): boolean {
+    return this.#deletes.size > 0 && this.#deletes.has(slotMs)
+  }
+
   /** Whether a message that is due in the slot has been taken back. */
   isDeleted(timed: TimedRecord, slotMs: number): boolean {
     return this.#deletes.get(slotMs)?.has(timed.key) === true
