@@ -57,6 +57,8 @@ interface Deed {
   readonly name: string
   /** What the process must say if it ends by itself; without it, it must go on until it is told to end. */
   readonly mayEndWith?: RegExp
+  /** It cannot go on: what it writes to is not there. */
+  readonly mustEnd?: boolean
   /** Bytes that were acknowledged are gone by what was done. */
   readonly destroys?: boolean
   /** In a process that has no rights over files of others. */
@@ -66,9 +68,11 @@ interface Deed {
   undo?(running: Running): void
 }
 
-const newest = ({ store }: Running): string => {
+/** The file that is written to, and the one that is ready to follow it. */
+const newest = ({ store }: Running): string[] => {
   const log = join(store.directory, 'commitlog')
-  return join(log, readdirSync(log).sort().at(-1) as string) // A store that is open has one.
+  const names = readdirSync(log).sort().slice(-2)
+  return names.map(name => join(log, name))
 }
 
 const deeds: readonly Deed[] = [
@@ -99,19 +103,22 @@ const deeds: readonly Deed[] = [
   {
     name: 'shortened',
     mayEndWith: /varve: SIGBUS at byte \d+ of .*commitlog|STORE_FILE_CHANGED/,
+    mustEnd: true,
     destroys: true,
     async act(running) {
-      truncateSync(newest(running), 0)
+      for (const path of newest(running)) truncateSync(path, 0)
     }
   },
   {
     name: 'replaced',
     mayEndWith: /STORE_FILE_CHANGED/,
+    mustEnd: true,
     destroys: true,
     async act(running) {
-      const path = newest(running)
-      copyFileSync(path, `${path}.copy`)
-      renameSync(`${path}.copy`, path)
+      for (const path of newest(running)) {
+        copyFileSync(path, `${path}.copy`)
+        renameSync(`${path}.copy`, path)
+      }
       await pause(300)
     }
   },
@@ -194,8 +201,13 @@ async function doDeed(deed: Deed, seed: number, directory: string, size: Size): 
   return outcome
 }
 
-function outcomeOf({ name, mayEndWith }: Deed, end: string | number | undefined, complaints: string): string {
+function outcomeOf(
+  { name, mayEndWith, mustEnd = false }: Deed,
+  end: string | number | undefined,
+  complaints: string
+): string {
   if (end === undefined) throw new Violation(`${name}: the process does not end within ${END_MS_MAX} ms`)
+  if (end === 0 && mustEnd) throw new Violation(`${name}: the process goes on as if nothing had happened`)
   if (end === 0) return 'ended cleanly'
   if (mayEndWith?.test(complaints)) return 'ended with a word'
   throw new Violation(`${name}: the process ended with ${end}: ${complaints.slice(0, 2_000)}`)
