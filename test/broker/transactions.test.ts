@@ -151,7 +151,9 @@ describe('a commit', () => {
     ['another group', { producerGroup: 'others' }, {}],
     ['another place in the log', {}, { physicalOffset: 1 }],
     ['another place in the queue', {}, { halfOffset: 1 }],
-    ['a place that is not there yet', {}, { halfOffset: 99 }]
+    ['a place that is not there yet', {}, { halfOffset: 99 }],
+    ['a place in the middle of a record', {}, { physicalOffset: 9 }],
+    ['a place beyond the log', {}, { physicalOffset: 2 ** 40 }]
   ])('of %s is refused, and nothing is stored', async (_, request, other) => {
     await using place = await openBrokerOnDisk()
     const half = sendHalf(place, 'a')
@@ -161,6 +163,19 @@ describe('a commit', () => {
     expect(await place.bodies(TOPIC)).toEqual([])
     endTransaction(place, 'commit', half)
     expect(await place.bodies(TOPIC)).toEqual(['a'])
+  })
+})
+
+describe('a commit that names the place of a message that only looks like the half message', () => {
+  test('is refused: that one is of another topic', async () => {
+    await using place = await openBrokerOnDisk()
+    const half = sendHalf(place, 'a')
+    const properties = { REAL_TOPIC: TOPIC, REAL_QID: '0', PGROUP: PRODUCERS, UNIQ_KEY: 'U' }
+    const other = place.store.append({ topic: 'others', queueId: 0, body: 'x', properties })
+    expect(other.queueOffset).toBe(half.halfOffset)
+    const named = { ...half, physicalOffset: other.physicalOffset }
+    expect(await refusalOf(() => endTransaction(place, 'commit', named))).toBe('TRANSACTION_UNKNOWN')
+    expect(await place.bodies(TOPIC)).toEqual([])
   })
 })
 

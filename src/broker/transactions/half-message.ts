@@ -5,6 +5,7 @@
 import { encodeText, NAME_END, PROPERTY_END, readText, Span } from '../../layout/index.ts'
 import type { HostAddress } from '../../model/index.ts'
 import { DueMessage } from '../delay/due-message.ts'
+import { HALF_TOPIC } from '../system-topics.ts'
 
 export const CHECK_TIMES_PROPERTY = 'TRANSACTION_CHECK_TIMES'
 export const FIRST_OFFSET_PROPERTY = 'TRAN_PREPARED_QUEUE_OFFSET'
@@ -13,6 +14,7 @@ export const FIRST_OFFSET_PROPERTY = 'TRAN_PREPARED_QUEUE_OFFSET'
 const NAMES = ['PGROUP', 'UNIQ_KEY', 'CHECK_IMMUNITY_TIME_IN_SECONDS', CHECK_TIMES_PROPERTY, FIRST_OFFSET_PROPERTY].map(
   encodeText
 )
+const HALF_TOPIC_NAME = encodeText(HALF_TOPIC)
 const GROUP = 0
 const UNIQUE_KEY = 1
 const IMMUNITY = 2
@@ -48,6 +50,13 @@ export class HalfMessage {
       from = until + 1
     }
     return true
+  }
+
+  /** Whether the record that was taken last stands among half messages. */
+  isAmongHalves(record: Uint8Array): boolean {
+    const { topicAt, topicBytes } = this.due.positions
+    const from = topicAt - record.byteOffset
+    return isNamed(record, from, from + topicBytes, HALF_TOPIC_NAME)
   }
 
   get queueOffset(): number {

@@ -152,9 +152,12 @@ export class Transactions {
   }
 
   #end(request: TransactionEnd): number | Promise<number> {
-    const named = this.#resident(request.halfOffset)
-    if (named === undefined) return this.#endFetched(request)
-    this.#checkNamed(request, named)
+    if (this.#takeNamed(request)) this.#checkTaken(request)
+    else {
+      const named = this.#resident(request.halfOffset)
+      if (named === undefined) return this.#endFetched(request)
+      this.#checkNamed(request, named)
+    }
     const offset = this.#ledger.current(request.halfOffset)
     if (offset !== request.halfOffset) {
       const current = this.#resident(offset)
@@ -246,10 +249,31 @@ export class Transactions {
     }
   }
 
+  /**
+   * Takes what lies in the log where the request says, which is quicker to find than through the queue. False where that is
+   * not the half message that the request names, or not in memory: the queue tells then.
+   */
+  #takeNamed({ halfOffset, physicalOffset }: TransactionEnd): boolean {
+    if (!this.#isInQueue(halfOffset)) return false
+    const half = this.#half
+    try {
+      const record = this.#world.store.recordViewResident(physicalOffset)
+      return record !== undefined && half.take(record) && half.queueOffset === halfOffset && half.isAmongHalves(record)
+    } catch (error) {
+      if (error instanceof VarveError) return false
+      throw error
+    }
+  }
+
   /** @throws VarveError TRANSACTION_UNKNOWN */
   #checkNamed(request: TransactionEnd, record: Uint8Array): void {
+    if (!this.#half.take(record)) throw unknown(request, 'the prepared transaction message does not exist')
+    this.#checkTaken(request)
+  }
+
+  /** @throws VarveError TRANSACTION_UNKNOWN */
+  #checkTaken(request: TransactionEnd): void {
     const half = this.#half
-    if (!half.take(record)) throw unknown(request, 'the prepared transaction message does not exist')
     if (half.producerGroup !== request.producerGroup) throw unknown(request, 'the producer group wrong')
     if (half.queueOffset !== request.halfOffset) throw unknown(request, 'the transaction state table offset wrong')
     if (half.physicalOffset !== request.physicalOffset) throw unknown(request, 'the commit log offset wrong')
