@@ -124,6 +124,18 @@ export const tools = [
     ])
       expect(subscriptions.includes(line), `${line} is missing in ${subscriptions.join('\n')}`)
 
+    // The broker asks the client itself. Names of settings among the lines look like failures.
+    const clientId = connection
+      .find(line => line.includes(as))
+      .trim()
+      .split(/\s+/)[0]
+    const running = await mqadmin.said('consumerStatus', '-g', group, '-i', clientId)
+    for (const words of ['PROP_CONSUME_TYPE', topic])
+      expect(
+        running.some(line => line.includes(words)),
+        `consumerStatus tells ${words}: ${running.join('\n')}`
+      )
+
     const made = `${topic}-made`
     await mqadmin.run('updateSubGroup', '-b', target.broker, '-g', made, '-r', '3', '-q', '2')
     const config = pairsOf(await mqadmin.run('getConsumerConfig', '-g', made), '=')
