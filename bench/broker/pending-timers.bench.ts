@@ -3,12 +3,18 @@ import { alternate, type Benchmark, caseProcess } from '../harness.ts'
 import { storeOptions } from '../store/sizes.ts'
 import type { PendingTimersSettings } from './pending-timers.case.ts'
 
+const SIZES = {
+  full: { pending: 10_000_000, due: 200_000 },
+  quick: { pending: 300_000, due: 50_000 },
+  smoke: { pending: 2000, due: 500 }
+}
+
 export const pendingTimers: Benchmark = {
   name: 'broker/pending-timers',
   question:
     'delivering 200,000 timers that are due in one second, while 10 million wait for up to 40 days, and while none do',
   run: options => {
-    const { pending, due } = options.smoke ? { pending: 2000, due: 500 } : { pending: 10_000_000, due: 200_000 }
+    const { pending, due } = SIZES[options.smoke ? 'smoke' : options.quick ? 'quick' : 'full']
     const side = (name: string, waiting: number) => {
       const settings: Omit<PendingTimersSettings, 'directory'> = {
         pending: waiting,
