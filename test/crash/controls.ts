@@ -222,7 +222,7 @@ const controlled: readonly Control[] = [
       honest({ ...job, request: { ...request, goodUntil: 0, goodStoredAtMs: 0 } })
     ),
     hunt: (seed, directory, defect) => damageFiles(seed, directory, defect, 50),
-    casesMax: 6
+    casesMax: 20
   },
   {
     name: 'a buffer that is used again too early: bytes change between socket and store',
