@@ -452,9 +452,13 @@ describe.each(mapping)('a file mapped through %s', mapper => {
     const file = fileOf(files, 0)
     file.write(new Uint8Array(64 * PAGE).fill(7), 0)
     file.syncAll()
-    execFileSync('dd', [`if=${file.path}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' }) // Drops it from memory.
     const into = new Uint8Array(64 * PAGE)
-    expect(file.readResident(into, 0)).toBeUndefined()
+    // The system is asked to drop it from memory until it has: pages that another processor holds stay for a while. Whoever
+    // then asks in vain has the system read ahead, so that a second question may be answered.
+    for (let asked = 0; file.readResident(into, 0) !== undefined; asked++) {
+      expect(asked).toBeLessThan(100)
+      execFileSync('dd', [`if=${file.path}`, 'iflag=nocache', 'count=0'], { stdio: 'ignore' })
+    }
     expect(file.read(into, 0)).toBe(64 * PAGE)
     expect(file.readResident(into, 0)).toBe(64 * PAGE)
   })
