@@ -91,12 +91,12 @@ await runCase<PendingTimersSettings>(async ({ directory, pending, days, due, opt
 
   const momentMs =
     (Math.ceil((clock.nowMs() + DUE_AFTER_MS) / secondMs) + Math.ceil(due / DUE_SENT_PER_SECOND)) * secondMs
+  const base = delivered()
   await send('due', due, () => momentMs)
   if (clock.nowMs() > momentMs) {
     throw new Error(`sending took longer than was left; ${residentAddedMiB} MiB were added by those that wait`)
   }
   while (clock.nowMs() < momentMs) await pause(1)
-  const base = delivered()
   const cpu = process.cpuUsage()
   const beganMs = clock.monotonicMs()
   while (delivered() - base < due) await turn()

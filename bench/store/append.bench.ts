@@ -85,7 +85,7 @@ const cases: readonly AppendCase[] = [
   {
     name: 'append-async-4k',
     question: 'the same with 4 KiB',
-    contenders: options => [varve(options, { bodyBytes: 4096 }), files(options, { bodyBytes: 4096, batchCount: 32 })],
+    contenders: options => [varve(options, { bodyBytes: 4096 }), files(options, { bodyBytes: 4096, batchCount: 25 })],
     bounds: []
   },
   {

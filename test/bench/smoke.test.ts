@@ -9,6 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { benchmarks } from '../../bench/catalogue.ts'
 import { compiledCase, projectRoot } from '../../bench/project.ts'
 
+/** Brokers, stores and waits for full seconds, on a machine that may be busy. */
+const SMOKE_MS_MAX = 120_000
+
 let directory: string
 
 beforeAll(() => {
@@ -31,7 +34,8 @@ test.each(benchmarks.map(benchmark => ({ name: benchmark.name, benchmark })))(
     }
     // Nothing stays behind.
     expect(readdirSync(directory)).toEqual([])
-  }
+  },
+  SMOKE_MS_MAX
 )
 
 test.each([
