@@ -24,10 +24,10 @@ const SPREAD_MS = 5000
 const ARRIVE_MS_MAX = 90_000
 const COUNT = 60
 
-/** Short ones stand for all where time is short. */
+/** The short one stands for all where time is short. */
 const HANDOVERS = [
   { from: 'varve', to: 'apache', end: 'stop' },
-  { from: 'apache', to: 'varve', end: 'stop', short: true },
+  { from: 'apache', to: 'varve', end: 'stop' },
   { from: 'varve', to: 'apache', end: 'kill' },
   { from: 'apache', to: 'varve', end: 'kill' },
   { from: 'varve', to: 'varve', end: 'kill', short: true }

@@ -14,7 +14,7 @@ export const groups = [
   {
     name: 'members share the queues while one joins and one is killed, and every message is handled',
     needs: ['sync', 'push'],
-    short: 'all',
+    short: ['java 5', 'node'],
     async run(world) {
       const { topic, producer, members, sending } = await startSharing(world, {})
       const third = await join(world, topic, 'third')
@@ -81,7 +81,7 @@ export const groups = [
   {
     name: 'broadcasting gives every member every message',
     needs: ['sync', 'push', 'broadcasting'],
-    short: 'all',
+    short: ['java 4', 'go', 'node'],
     async run(world) {
       const target = await world.target()
       const topic = await world.topic(target, 'broadcast')

@@ -19,7 +19,7 @@ export const retries = [
   {
     name: 'what is given back comes again, each time later, and ends as a dead letter that can be consumed and sent again',
     needs: ['sync', 'push', 'giving back'],
-    short: ['java 5', 'go'],
+    short: ['go'],
     async run(world) {
       const target = await world.ownTarget(LEVELS)
       const topic = await world.topic(target, 'hard')
