@@ -6,6 +6,7 @@ import { ConsumerFilters } from '../../src/broker/consumer-filters.ts'
 import { type Subscription, saveHere } from '../../src/broker/index.ts'
 import { encodeText, parseJavaJson, printJavaJson } from '../../src/layout/index.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
+import { jsonIn } from '../support/table-fixtures.ts'
 
 const DIRECTORY = '/store'
 const PATH = join(DIRECTORY, 'config', 'consumerFilter.json')
@@ -39,14 +40,6 @@ const subscription = (changes: Partial<Subscription> = {}): Subscription => ({
   isClassFilter: false,
   ...changes
 })
-
-function contentOf(disk: SimulatedDisk): string {
-  const file = disk.open(PATH, 'read')
-  const bytes = new Uint8Array(file.sizeBytes())
-  file.read(bytes, 0)
-  file.close()
-  return new TextDecoder().decode(bytes)
-}
 
 describe('the filter of a group', () => {
   test('comes from its subscription, if that is SQL92 and compiles', () => {
@@ -113,7 +106,7 @@ describe('consumerFilter.json', () => {
     const { disk, filters } = opened()
     filters.register('GID_sql', [subscription()])
     await filters.saved()
-    expect(parseJavaJson(contentOf(disk))).toEqual(
+    expect(jsonIn(disk, PATH)).toEqual(
       parseJavaJson(
         `{"filterDataByTopic":{"orders":{"groupFilterData":{"GID_sql":{
           "bloomFilterData":{"bitNum":112,"bitPos":[${bloomBitsOf('orders', 'GID_sql').positions}]},

@@ -1,6 +1,7 @@
 /** What can happen to a file while nobody looks: each is one way of damaging a file of a simulated disk, chosen by a seed. */
 import { PAGE_BYTES, type Random } from '../../src/base/index.ts'
 import type { Files } from '../../src/store/index.ts'
+import { contentOf } from '../support/file-content.ts'
 
 /** Bytes of a file whose content is no longer what was written; `until` may lie behind the end of the file. */
 export interface Touched {
@@ -107,17 +108,6 @@ function swapPages(files: Files, path: string, bytes: Uint8Array, random: Random
 
 const pageOf = (bytes: Uint8Array, random: Random): number =>
   PAGE_BYTES * random.below(Math.max(1, Math.ceil(bytes.length / PAGE_BYTES)))
-
-export function contentOf(files: Files, path: string): Uint8Array {
-  const file = files.open(path, 'read')
-  try {
-    const bytes = new Uint8Array(file.sizeBytes())
-    file.read(bytes, 0)
-    return bytes
-  } finally {
-    file.close()
-  }
-}
 
 /** Durably: the damage is on the disk. */
 function rewrite(files: Files, path: string, bytes: Uint8Array): void {

@@ -3,9 +3,9 @@ import { type Random, seededRandom } from '../../src/base/index.ts'
 import { INDEX_HEADER, INDEX_ITEM, indexItemAt, indexSlotAt, indexSlotOf } from '../../src/layout/index.ts'
 import type { KeyIndex } from '../../src/store/key-index.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
+import { contentOf } from '../support/file-content.ts'
 import {
   BEGIN_MS,
-  bytesOf,
   contents,
   expected,
   expectToFind,
@@ -38,7 +38,7 @@ describe('a process killed in the middle of a put', () => {
     putAll(index, all.slice(0, -1))
     const before = disk.kill()
     putAll(index, [last])
-    return { before, after: bytesOf(disk, newestPath(disk)) }
+    return { before, after: contentOf(disk, newestPath(disk)) }
   }
 
   const itemAt = indexItemAt(number, shape.slots)

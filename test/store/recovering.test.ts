@@ -9,6 +9,7 @@ import { RECORD_HEAD } from '../../src/layout/index.ts'
 import type { Files } from '../../src/store/files.ts'
 import { type GoldenCase, goldenStore } from '../golden/golden-store.ts'
 import { type Call, FaultyFiles } from '../support/faulty-files.ts'
+import { contentOf } from '../support/file-content.ts'
 import { losesEverything, losesNothing, SimulatedDisk } from '../support/simulated-disk.ts'
 import {
   bodyOf,
@@ -79,7 +80,7 @@ describe.each(endNames)('opening a store after a %s', end => {
       const found = ends[end](disk)
       let tail = Buffer.alloc(0)
       patchFile(found, SEGMENT_0, physicalOffset, sizeBytes, bytes => {
-        change(bytes, Buffer.from(readFile(found, SEGMENT_0).subarray(0, sizeBytes)))
+        change(bytes, Buffer.from(contentOf(found, SEGMENT_0).subarray(0, sizeBytes)))
         tail = Buffer.from(bytes)
       })
 
@@ -90,7 +91,7 @@ describe.each(endNames)('opening a store after a %s', end => {
       const bytes = quarantines === 'the record' ? sizeBytes : quarantines
       expect(recovery.quarantinedBytes).toBe(bytes)
       if (bytes > 0)
-        expect(Buffer.from(readFile(found, recovery.quarantinePath as string))).toEqual(tail.subarray(0, bytes))
+        expect(Buffer.from(contentOf(found, recovery.quarantinePath as string))).toEqual(tail.subarray(0, bytes))
       expect(store.append(message(bodyOf(keeps)))).toMatchObject({ queueOffset: keeps })
       expect(await namesIn(store)).toEqual(['m0', 'm1', 'm2', 'm3'].slice(0, keeps + 1))
     }
@@ -290,11 +291,11 @@ describe('derived files', () => {
     await store.close()
     const files = new Map<string, string>()
     for (const path of pathsBelow(disk, '/store')) {
-      if (path.includes('/consumequeue/')) files.set(path, hash(readFile(disk, path)))
+      if (path.includes('/consumequeue/')) files.set(path, hash(contentOf(disk, path)))
     }
     // Index files are named after the instant in which they were made.
     for (const [i, name] of disk.list('/store/index').entries())
-      files.set(`index ${i}`, hash(readFile(disk, `/store/index/${name}`)))
+      files.set(`index ${i}`, hash(contentOf(disk, `/store/index/${name}`)))
     return files
   }
 
@@ -500,18 +501,7 @@ async function abandoned<Result>(disk: SimulatedDisk, work: (store: Store) => Re
   return work(await openStore({ ...simulated(disk), clock: new SettableClock() }))
 }
 
-function readFile(files: Files, path: string): Uint8Array {
-  const file = files.open(path, 'read')
-  try {
-    const bytes = new Uint8Array(file.sizeBytes())
-    file.read(bytes, 0)
-    return bytes
-  } finally {
-    file.close()
-  }
-}
-
-const textOfFile = (files: Files, path: string): string => Buffer.from(readFile(files, path)).toString()
+const textOfFile = (files: Files, path: string): string => Buffer.from(contentOf(files, path)).toString()
 
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 

@@ -23,6 +23,7 @@ import {
 import { decodeBlock, encodeBlock } from '../../src/store/sidecar-files.ts'
 import type { DamagedRange } from '../../src/store/store-api.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
+import { contentOf } from '../support/file-content.ts'
 import { losesEverything, losesNothing, SECTOR_BYTES, SimulatedDisk } from '../support/simulated-disk.ts'
 
 const ROOT = '/store'
@@ -51,14 +52,6 @@ function state(seenUntil: number): StoreState {
   }
 }
 
-function bytesOf(files: Files, path: string): Uint8Array {
-  const file = files.open(path, 'read')
-  const bytes = new Uint8Array(file.sizeBytes())
-  file.read(bytes, 0)
-  file.close()
-  return bytes
-}
-
 function overwrite(files: Files, path: string, at: number, bytes: Uint8Array): void {
   const file = files.open(path, 'write')
   file.write(bytes, at)
@@ -66,7 +59,7 @@ function overwrite(files: Files, path: string, at: number, bytes: Uint8Array): v
 }
 
 function flip(files: Files, path: string, at: number): void {
-  overwrite(files, path, at, Uint8Array.of(bytesOf(files, path)[at]! ^ 1))
+  overwrite(files, path, at, Uint8Array.of(contentOf(files, path)[at]! ^ 1))
 }
 
 /** The file with another version number, its checksum right. */
@@ -145,7 +138,9 @@ describe('the state of a store', () => {
     const file = new StateFile(disk, ROOT)
     file.save(state(1), { durable: true })
     file.save(state(2), { durable: true })
-    const slot = bytesOf(disk, '/store/varve/state').findIndex((byte, at) => at % STATE_SLOT_BYTES === 0 && byte !== 0)
+    const slot = contentOf(disk, '/store/varve/state').findIndex(
+      (byte, at) => at % STATE_SLOT_BYTES === 0 && byte !== 0
+    )
     expect(slot).toBe(0)
     for (const at of [0, 5, 9, 13, 40, 100, 150]) {
       const torn = disk.kill()
@@ -163,19 +158,19 @@ describe('the state of a store', () => {
     const disk = newDisk()
     const file = new StateFile(disk, ROOT)
     file.save(state(1), { durable: true })
-    const block = bytesOf(disk, '/store/varve/state').subarray(STATE_SLOT_BYTES)
+    const block = contentOf(disk, '/store/varve/state').subarray(STATE_SLOT_BYTES)
     overwrite(disk, '/store/varve/state', 0, withVersion(block, 2))
-    const before = bytesOf(disk, '/store/varve/state')
+    const before = contentOf(disk, '/store/varve/state')
     expect(() => readState(disk, ROOT)).toThrow(expect.objectContaining({ code: 'STORE_FORMAT_NEWER' }))
     expect(() => new StateFile(disk, ROOT)).toThrow(expect.objectContaining({ code: 'STORE_FORMAT_NEWER' }))
-    expect(bytesOf(disk, '/store/varve/state')).toEqual(before)
+    expect(contentOf(disk, '/store/varve/state')).toEqual(before)
   })
 
   test('fits into one sector, so that even a disk without checksums cannot mix two', () => {
     const disk = newDisk()
     const file = new StateFile(disk, ROOT)
     file.save(state(1), { durable: true })
-    const bytes = bytesOf(disk, '/store/varve/state').subarray(STATE_SLOT_BYTES)
+    const bytes = contentOf(disk, '/store/varve/state').subarray(STATE_SLOT_BYTES)
     expect(bytes.subarray(SECTOR_BYTES).every(byte => byte === 0)).toBe(true)
   })
 })
@@ -283,7 +278,7 @@ describe('the table of queues', () => {
       const files: Files = hasSyncFs ? disk : withoutSyncFileSystem(disk)
       saveQueueTable(files, ROOT, encodeQueueTable(table))
       const found = disk.crash(random(), losesEverything)
-      expect(bytesOf(found, `${ROOT}/consumequeue/orders/0/0`)).toEqual(Uint8Array.of(1))
+      expect(contentOf(found, `${ROOT}/consumequeue/orders/0/0`)).toEqual(Uint8Array.of(1))
     }
   })
 

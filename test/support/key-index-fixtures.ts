@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import { type Clock, type Random, seededRandom } from '../../src/base/index.ts'
 import type { Files, MapperKind } from '../../src/store/files.ts'
 import { type KeyIndex, type KeyIndexQuery, openKeyIndex, openKeyIndexReader } from '../../src/store/key-index.ts'
+import { contentOf } from './file-content.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 
 export const DIRECTORY = '/store/index'
@@ -81,16 +82,8 @@ export function spreadPuts(recordCount: number, from: number, random: Random): P
 export const isSame = (one: Put, other: Put): boolean =>
   one.keyHash === other.keyHash && one.physicalOffset === other.physicalOffset
 
-export function bytesOf(files: Files, path: string): Uint8Array {
-  const file = files.open(path, 'read')
-  const bytes = new Uint8Array(file.sizeBytes())
-  file.read(bytes, 0)
-  file.close()
-  return bytes
-}
-
 export const contents = (files: Files): Buffer[] =>
-  files.list(DIRECTORY).map(name => Buffer.from(bytesOf(files, `${DIRECTORY}/${name}`)))
+  files.list(DIRECTORY).map(name => Buffer.from(contentOf(files, `${DIRECTORY}/${name}`)))
 
 export const newestPath = (files: Files): string => `${DIRECTORY}/${files.list(DIRECTORY).at(-1)}`
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { PAGE_BYTES, seededRandom } from '../../src/base/index.ts'
 import type { OpenFile } from '../../src/store/files.ts'
 import { FaultyFiles } from './faulty-files.ts'
+import { contentOf } from './file-content.ts'
 import { losesEverything, losesNothing, SECTOR_BYTES, SimulatedDisk } from './simulated-disk.ts'
 
 const random = () => seededRandom(1)
@@ -15,14 +16,6 @@ function diskWithFile(pages = 4): { disk: SimulatedDisk; file: OpenFile } {
   file.write(filled(1, pages * PAGE_BYTES), 0)
   disk.settle()
   return { disk, file }
-}
-
-function contentOf(disk: SimulatedDisk, path: string): Uint8Array {
-  const file = disk.open(path, 'read')
-  const bytes = new Uint8Array(file.sizeBytes())
-  file.read(bytes, 0)
-  file.close()
-  return bytes
 }
 
 const firstBytes = (disk: SimulatedDisk, path = '/d/f'): number[] =>

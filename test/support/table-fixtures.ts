@@ -9,6 +9,7 @@ import {
 } from '../../src/broker/index.ts'
 import { type JavaJson, parseJavaJson } from '../../src/layout/index.ts'
 import type { Files } from '../../src/store/files.ts'
+import { contentOf } from './file-content.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
 import { SettableClock } from './store-fixtures.ts'
 
@@ -55,15 +56,7 @@ export function newDisk(): SimulatedDisk {
 }
 
 export function textIn(files: Files, path: string): string | undefined {
-  if (files.find(path) === undefined) return undefined
-  const file = files.open(path, 'read')
-  try {
-    const bytes = new Uint8Array(file.sizeBytes())
-    file.read(bytes, 0)
-    return new TextDecoder().decode(bytes)
-  } finally {
-    file.close()
-  }
+  return files.find(path) === undefined ? undefined : new TextDecoder().decode(contentOf(files, path))
 }
 
 export function jsonIn(files: Files, path: string): JavaJson | undefined {

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { VarveError } from '../../base/index.ts'
 import { type LoadSettings, runLoad } from '../../load/index.ts'
-import { connectBroker } from '../dlq/broker-client.ts'
+import { connectBroker } from '../broker-client.ts'
 import { positive } from '../store-options.ts'
 import type { CliWorld } from '../terminal.ts'
 import { type BrokerLoadFlags, extentOf, withLoadFlags, withPlaceFlags } from './bench-flags.ts'

@@ -1,7 +1,7 @@
 /** Which broker a load is put on, and which process that is, where it runs on this machine. */
 import { type Clock, VarveError } from '../../base/index.ts'
 import { portHolderPid } from '../../protocol/index.ts'
-import { openBrokers } from '../dlq/brokers.ts'
+import { openBrokers } from '../brokers.ts'
 
 export interface Place {
   /** HOST:PORT */

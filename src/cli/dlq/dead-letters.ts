@@ -1,7 +1,7 @@
 /** Dead letters as the verbs know them: where each lies, where it came from, and which of them are meant. */
 import { DEAD_LETTER_ORIGIN, deadLetterTopicOf, ORIGIN_ID_PROPERTY, RETRY_TOPIC_PROPERTY } from '../../broker/index.ts'
 import { type DecodedRecord, encodeMessageId, hostToBytes } from '../../layout/index.ts'
-import type { BrokerClient } from './broker-client.ts'
+import type { BrokerClient } from '../broker-client.ts'
 
 export interface DeadLetter {
   readonly broker: BrokerClient

@@ -1,7 +1,7 @@
 /** The flags that the verbs on dead letters share, and how each is read. */
 import { type Command, InvalidArgumentError } from 'commander'
+import { type BrokerFlags, NAME_SERVER_DEFAULT } from '../brokers.ts'
 import { notNegative, positive } from '../store-options.ts'
-import { type BrokerFlags, NAME_SERVER_DEFAULT } from './brokers.ts'
 import type { LetterFilter } from './dead-letters.ts'
 
 export type DlqFlags = BrokerFlags & LetterFilter & { readonly json?: true }

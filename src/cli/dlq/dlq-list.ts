@@ -1,9 +1,9 @@
 /** `varve dlq list`: which groups have dead letters, and how many; of one group, each of them in a line. */
 import { Command } from 'commander'
 import { DEAD_LETTER_TOPIC_PREFIX } from '../../broker/index.ts'
+import { type Brokers, openBrokers } from '../brokers.ts'
 import { type CliWorld, printJson, printLines, table } from '../terminal.ts'
 import { counted, safeText, shortened, timeInWords } from '../words.ts'
-import { type Brokers, openBrokers } from './brokers.ts'
 import { type DeadLetter, deadLetters, headOf } from './dead-letters.ts'
 import { type DlqFlags, withFilterFlags } from './dlq-flags.ts'
 import { reportFailures } from './partial.ts'

@@ -1,6 +1,7 @@
 /** The end of a verb on dead letters: if something failed, what was done is not the whole, and that is said. */
+
+import type { BrokerFailure } from '../brokers.ts'
 import { type CliWorld, EXIT, printJson } from '../terminal.ts'
-import type { BrokerFailure } from './brokers.ts'
 
 /** Names each broker that failed, and sets the exit status. */
 export async function reportFailures(world: CliWorld, failures: readonly BrokerFailure[], isJson: boolean) {

@@ -1,10 +1,10 @@
 /**
- * Which brokers the verbs on dead letters talk to: the one that is named, or every master that the name server knows. One
+ * Which brokers a verb talks to: the one that is named, or every master that the name server knows. One
  * that cannot be reached does not keep the others from being looked at; the result then says that it is not the whole.
  */
-import { type Clock, report, VarveError } from '../../base/index.ts'
-import { objectOf, textOf } from '../../broker/index.ts'
-import { REQUEST } from '../../protocol/index.ts'
+import { type Clock, report, VarveError } from '../base/index.ts'
+import { objectOf, textOf } from '../broker/index.ts'
+import { REQUEST } from '../protocol/index.ts'
 import { type BrokerClient, connectBroker, jsonOf } from './broker-client.ts'
 
 export interface BrokerFlags {

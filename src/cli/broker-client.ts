@@ -1,9 +1,9 @@
 /**
- * A running broker as the verbs on dead letters see it: which topics it has, what is in their queues, and sending to it. By
+ * A running broker as the verbs see it (`dlq`, `bench`): which topics it has, what is in their queues, and sending to it. By
  * requests that every broker of RocketMQ answers.
  */
-import { type Clock, silentLog, VarveError } from '../../base/index.ts'
-import { type JsonObject, objectOf, TOOLS_GROUP, textOf } from '../../broker/index.ts'
+import { type Clock, silentLog, VarveError } from '../base/index.ts'
+import { type JsonObject, objectOf, TOOLS_GROUP, textOf } from '../broker/index.ts'
 import {
   type DecodedRecord,
   decodeRecord,
@@ -11,7 +11,7 @@ import {
   locate,
   RECORD_WHOLE,
   RecordPositions
-} from '../../layout/index.ts'
+} from '../layout/index.ts'
 import {
   connectRemoting,
   type FieldValues,
@@ -22,7 +22,7 @@ import {
   type RemotingAnswer,
   type RemotingConnection,
   responseName
-} from '../../protocol/index.ts'
+} from '../protocol/index.ts'
 
 const TIMEOUT_MS = 10_000
 /** The filter comes with the pull; nobody waits for more. */
