@@ -1,8 +1,9 @@
 /**
  * The broker's two ports: `listenPort`, and the one two below it, which clients with a "VIP channel" dial without being
- * told. Both take the same requests.
+ * told. Both take the same requests. Also what any port is opened with.
  */
-import { VarveError } from '../base/index.ts'
+import { type Clock, type Log, secondMs, VarveError } from '../base/index.ts'
+import type { Configuration } from '../broker/index.ts'
 import {
   type ListenOptions,
   listenRemoting,
@@ -16,6 +17,18 @@ import type { Endpoint } from './endpoints.ts'
 const VIP_DISTANCE = 2
 /** How often another free port is tried, when the one two below it is taken. */
 const TRIES_MAX = 20
+
+/** What each port of the process has in common. */
+export function listening(world: {
+  readonly configuration: Configuration
+  readonly clock: Clock
+  readonly log: Log
+}): Pick<ListenOptions, 'connectionsMax' | 'limits' | 'clock' | 'log'> {
+  const { configuration, clock, log } = world
+  const { varveConnectionsMax, serverChannelMaxIdleTimeSeconds } = configuration.values
+  const limits = { idleMs: serverChannelMaxIdleTimeSeconds * secondMs }
+  return { connectionsMax: varveConnectionsMax, limits, clock, log }
+}
 
 export interface BrokerListeners {
   readonly main: RemotingListener

@@ -15,7 +15,7 @@ import { ServerHealth } from './health.ts'
 import { type HttpListener, listenHttp } from './http.ts'
 import { httpRoutes, type VersionFacts } from './http-routes.ts'
 import { kvFile } from './kv-file.ts'
-import { checkFree } from './listeners.ts'
+import { checkFree, listening } from './listeners.ts'
 import { registerProcessMetrics } from './process-metrics.ts'
 
 const DRAIN_MS = 2 * secondMs
@@ -59,14 +59,10 @@ export async function startNameServer(options: NameServerOptions): Promise<NameS
     const http =
       httpEndpoint && (await listenHttp({ ...httpEndpoint, routes: routesOf(options, health, registry), log }))
     undo.push(() => http?.close({ drainMs: HTTP_DRAIN_MS }))
-    const { varveConnectionsMax: connectionsMax, serverChannelMaxIdleTimeSeconds } = configuration.values
     const listener = await listenRemoting({
       ...endpoint,
-      connectionsMax,
-      limits: { idleMs: serverChannelMaxIdleTimeSeconds * secondMs },
-      onRequest: (request, connection) => nameServer.handle(request, connection),
-      clock,
-      log
+      ...listening(options),
+      onRequest: (request, connection) => nameServer.handle(request, connection)
     })
     undo.push(() => listener.close({ drainMs: DRAIN_MS }))
     health.enter('serving')

@@ -17,7 +17,7 @@ import { Broker, type Configuration, checkStoreOptions, type Files, type Store }
 import { Registry } from '../metrics/index.ts'
 import type { HostAddress } from '../model/index.ts'
 import { type KvStorage, NameServer } from '../nameserver/index.ts'
-import { type ListenOptions, listenRemoting, type RemotingListener } from '../protocol/index.ts'
+import { listenRemoting, type RemotingListener } from '../protocol/index.ts'
 import { registerBrokerMetrics } from './broker-metrics.ts'
 import { DiskLag } from './disk-lag.ts'
 import { type Endpoint, type Endpoints, endpointsOf, endpointText, isLoopback, storeHostOf } from './endpoints.ts'
@@ -26,7 +26,7 @@ import { type HttpListener, listenHttp } from './http.ts'
 import { httpRoutes, type VersionFacts } from './http-routes.ts'
 import { kvFile } from './kv-file.ts'
 import { ConsumerLag } from './lag-metrics.ts'
-import { type BrokerListeners, type ClientPorts, checkFree, portsForClients } from './listeners.ts'
+import { type BrokerListeners, type ClientPorts, checkFree, listening, portsForClients } from './listeners.ts'
 import { registerProcessMetrics } from './process-metrics.ts'
 import { parseNameServers, Registration } from './registration.ts'
 import { BrokerEndpoint } from './remoting/broker-endpoint.ts'
@@ -230,7 +230,7 @@ class Server implements RunningServer {
     this.#lag = new ConsumerLag(broker, clock)
     this.#lag.register(this.registry)
     const { onRequest, onAnswer, onConnected } = endpoint
-    this.#listeners = await ports.listen({ ...this.#listening(), onRequest, onAnswer, onConnected })
+    this.#listeners = await ports.listen({ ...listening(this.#options), onRequest, onAnswer, onConnected })
     const { nameServer } = this.endpoints
     if (nameServer !== undefined) this.#nameServer = new NameServer({ clock, log, kvStorage: this.#kvStorage() })
     this.#register(broker, this.#listeners.main.address.port)
@@ -245,16 +245,9 @@ class Server implements RunningServer {
   async #listenForRoutes(endpoint: Endpoint, nameServer: NameServer): Promise<void> {
     this.#nameServerListener = await listenRemoting({
       ...endpoint,
-      ...this.#listening(),
+      ...listening(this.#options),
       onRequest: (request, connection) => nameServer.handle(request, connection)
     })
-  }
-
-  #listening(): Pick<ListenOptions, 'connectionsMax' | 'limits' | 'clock' | 'log'> {
-    const { configuration, clock, log } = this.#options
-    const { varveConnectionsMax, serverChannelMaxIdleTimeSeconds } = configuration.values
-    const limits = { idleMs: serverChannelMaxIdleTimeSeconds * secondMs }
-    return { connectionsMax: varveConnectionsMax, limits, clock, log }
   }
 
   async #listenHttp(endpoint: Endpoint): Promise<HttpListener> {

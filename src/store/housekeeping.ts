@@ -223,10 +223,9 @@ export class Housekeeping {
     const queues = [...topics.all()]
     for (let from = 0; from < queues.length; from += QUEUES_PER_TURN) {
       const some = queues.slice(from, from + QUEUES_PER_TURN)
-      const starts = await this.#startsOf(some, firstPosition)
-      for (const [i, queue] of some.entries()) {
-        queue.minOffset = starts[i] as number // One for each.
-        queue.minKnownFor = firstPosition
+      // Their oldest entries are cold: whoever appends must not wait for them.
+      await minimum.findAll(some, firstPosition, threads.runJob)
+      for (const queue of some) {
         const firstOffset = minimum.firstFileFrom(queue, queue.minOffset)
         if (firstOffset !== undefined) kept.push({ queue, firstOffset })
       }
@@ -238,17 +237,6 @@ export class Housekeeping {
     await this.saveQueuesAnew()
     await inTurns(kept, outdated => {
       if (isKnown(outdated)) minimum.deleteFilesBelow(outdated.queue, outdated.firstOffset)
-    })
-  }
-
-  /** Their oldest entries are cold: whoever appends must not wait for them. */
-  #startsOf(queues: readonly Queue[], firstPosition: number): Promise<number[]> {
-    const { threads, minimum, options } = this.#world
-    const { directory, queueFileEntries } = options
-    const places = queues.map(queue => minimum.placeOf(queue))
-    return threads.runJob({
-      type: 'queueStarts',
-      request: { directory, queueFileEntries, firstPosition, queues: places }
     })
   }
 

@@ -11,6 +11,7 @@
 import { join } from 'node:path'
 import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, getInt53, parseSegmentName, segmentName } from '../layout/index.ts'
 import type { Files, OpenFile } from './files.ts'
+import type { RunJob } from './jobs.ts'
 import { queueDirectory, topicDirectory } from './paths.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import { QueueFiles } from './queue-files.ts'
@@ -42,14 +43,21 @@ export class QueueMinimum {
     this.queueFileEntries = world.queueFileEntries
   }
 
-  /** What `firstOffsetOf` says of the queue. */
+  /** What `firstOffsetOf` says of the queue; remembered with it. */
   find(queue: Queue, firstPosition: number, read: ReadEntries): number | undefined {
-    return firstOffsetOf(this, this.placeOf(queue), firstPosition, read)
+    const found = firstOffsetOf(this, this.#placeOf(queue), firstPosition, read)
+    if (found !== undefined) keepStart(queue, found, firstPosition)
+    return found
   }
 
-  placeOf(queue: Queue): QueuePlace {
-    const { topic, queueId, index, nextOffset } = queue
-    return { topic: topic.name, queueId, written: this.counts.written(index, nextOffset) }
+  /** Asks the same of many in a job of the pool, and remembers the answers with the queues. */
+  async findAll(queues: readonly Queue[], firstPosition: number, runJob: RunJob): Promise<void> {
+    const { directory, queueFileEntries } = this
+    const places = queues.map(queue => this.#placeOf(queue))
+    const request = { directory, queueFileEntries, firstPosition, queues: places }
+    const starts = await runJob({ type: 'queueStarts', request })
+    // One for each.
+    for (const [i, queue] of queues.entries()) keepStart(queue, starts[i] as number, firstPosition)
   }
 
   /** Lets go of the files of a topic that is being deleted. */
@@ -76,9 +84,19 @@ export class QueueMinimum {
     }
   }
 
+  #placeOf(queue: Queue): QueuePlace {
+    const { topic, queueId, index, nextOffset } = queue
+    return { topic: topic.name, queueId, written: this.counts.written(index, nextOffset) }
+  }
+
   #parentOf({ topic, queueId }: Queue): string {
     return queueDirectory(this.directory, topic.name, queueId)
   }
+}
+
+function keepStart(queue: Queue, offset: number, firstPosition: number): void {
+  queue.minOffset = offset
+  queue.minKnownFor = firstPosition
 }
 
 export interface QueuePlace {

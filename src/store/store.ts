@@ -373,7 +373,10 @@ export class OpenStore implements Store {
       if (found !== undefined) return found
       assert(round < COLD_ROUNDS_MAX, 'each round brings what the one before was missing')
       const { unplaced } = warmth
-      if (unplaced !== undefined) await this.#findStart(unplaced)
+      if (unplaced !== undefined) {
+        const { segments, minimum } = this.#world
+        await minimum.findAll([unplaced], segments.firstPosition, this.#threads.runJob)
+      }
       warmth.unplaced = undefined
       if (warmth.isCold) warmth.add(await this.#threads.runJob({ type: 'fetch', ranges: warmth.cold }))
     }
@@ -426,23 +429,7 @@ export class OpenStore implements Store {
   #minKnown(queue: Queue, read: ReadEntries): number | undefined {
     const first = this.#world.segments.firstPosition
     if (queue.minKnownFor === first) return queue.minOffset
-    const found = this.#world.minimum.find(queue, first, read)
-    if (found !== undefined) this.#keepStart(queue, found, first)
-    return found
-  }
-
-  async #findStart(queue: Queue): Promise<void> {
-    const { segments, minimum } = this.#world
-    const { directory, queueFileEntries } = this.#options
-    const { firstPosition } = segments
-    const request = { directory, queueFileEntries, firstPosition, queues: [minimum.placeOf(queue)] }
-    const [found = 0] = await this.#threads.runJob({ type: 'queueStarts', request })
-    this.#keepStart(queue, found, firstPosition)
-  }
-
-  #keepStart(queue: Queue, offset: number, firstPosition: number): void {
-    queue.minOffset = offset
-    queue.minKnownFor = firstPosition
+    return this.#world.minimum.find(queue, first, read)
   }
 
   #maxOf(queue: Queue): number {
