@@ -1,15 +1,38 @@
 /** Short words for tests of delayed messages: sending, what has arrived, and machines that come up again. */
 import type { SendDraft } from '../../../src/broker/index.ts'
+import { SYS_FLAG } from '../../../src/layout/index.ts'
 import type { StoredMessage } from '../../../src/model/index.ts'
 import {
+  BORN_HOST,
   type DataPath,
   type DataPathOptions,
   type Drafting,
   draft,
   openDataPath,
+  STORE_HOST,
   TOPIC
 } from '../../support/data-path.ts'
+import { contentOf } from '../../support/file-content.ts'
 import { readAll, textOf } from '../../support/store-fixtures.ts'
+
+/** A message of which nothing is as it is by default, and what must be stored of it wherever it is delivered. */
+export const RICH = {
+  queueId: 1,
+  flag: 7,
+  sysFlag: SYS_FLAG.COMPRESSED | SYS_FLAG.COMPRESSION_LZ4,
+  reconsumeTimes: 2,
+  properties: { TAGS: 'a', KEYS: 'k', UNIQ_KEY: 'U', own: 'ü' }
+} as const satisfies Drafting
+export const RICH_STORED = {
+  tag: 'a',
+  keys: ['k'],
+  flag: 7,
+  sysFlag: SYS_FLAG.COMPRESSED | SYS_FLAG.COMPRESSION_LZ4,
+  bornAtMs: 1_699_999_999_999,
+  bornHost: BORN_HOST,
+  storeHost: STORE_HOST,
+  reconsumeTimes: 2
+}
 
 export function send({ sending }: DataPath, sent: SendDraft) {
   const outcome = sending.send(sent)
@@ -30,15 +53,7 @@ export const messagesIn = ({ store }: DataPath, queue = { topic: TOPIC, queueId:
 export const bodiesIn = async (path: DataPath, queue?: { topic: string; queueId: number }): Promise<string[]> =>
   (await messagesIn(path, queue)).map(({ body }) => textOf(body))
 
-export const textIn = ({ disk }: DataPath, file: string): string => textOf(bytesIn(disk, file))
-
-export function bytesIn(disk: DataPath['disk'], path: string): Uint8Array {
-  const bytes = new Uint8Array(disk.find(path)?.sizeBytes ?? 0)
-  const file = disk.open(path, 'read')
-  file.read(bytes, 0)
-  file.close()
-  return bytes
-}
+export const textIn = ({ disk }: DataPath, file: string): string => textOf(contentOf(disk, file))
 
 export function runRecurring({ delayed }: DataPath): void {
   for (const { run } of delayed.recurring) run()

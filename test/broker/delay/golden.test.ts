@@ -5,9 +5,10 @@ import { hourMs } from '../../../src/base/index.ts'
 import { TIMER_LOG_UNIT } from '../../../src/layout/index.ts'
 import { filesIn, goldenStore, viewOf } from '../../golden/golden-store.ts'
 import { type DataPath, openDataPath } from '../../support/data-path.ts'
+import { contentOf } from '../../support/file-content.ts'
 import { SimulatedDisk } from '../../support/simulated-disk.ts'
 import { SettableClock } from '../../support/store-fixtures.ts'
-import { bytesIn, messagesIn } from './delay-path.ts'
+import { messagesIn } from './delay-path.ts'
 
 const golden = goldenStore('plain')
 const timerLogs = [...filesIn(golden, 'timerlog')]
@@ -63,9 +64,9 @@ describe('what waits in a store of Apache RocketMQ', () => {
     for (const { run } of path.delayed.recurring) run()
     await path.turn()
     for (const [name, bytes] of timerLogs) {
-      expect(Buffer.from(bytesIn(path.disk, `/store/timerlog/${name}`))).toEqual(Buffer.from(bytes))
+      expect(Buffer.from(contentOf(path.disk, `/store/timerlog/${name}`))).toEqual(Buffer.from(bytes))
     }
-    const wheel = bytesIn(path.disk, '/store/timerwheel')
+    const wheel = contentOf(path.disk, '/store/timerwheel')
     expect(Buffer.compare(wheel, golden.files.get('timerwheel')!)).toBe(0)
   })
 })

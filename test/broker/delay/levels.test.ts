@@ -1,11 +1,21 @@
 /** Messages with a delay level: how they are stored, when they are delivered, and that they are in the face of what happens. */
 import { describe, expect, test } from 'vitest'
 import { secondMs, seededRandom, VarveError } from '../../../src/base/index.ts'
-import { SCHEDULE_TOPIC, SYS_FLAG } from '../../../src/layout/index.ts'
-import { BORN_HOST, draft, openDataPath, STORE_HOST, TOPIC } from '../../support/data-path.ts'
+import { SCHEDULE_TOPIC } from '../../../src/layout/index.ts'
+import { draft, openDataPath, TOPIC } from '../../support/data-path.ts'
 import { losesEverything } from '../../support/simulated-disk.ts'
 import { SEGMENT_BYTES, START_MS } from '../../support/store-fixtures.ts'
-import { afterKill, bodiesIn, messagesIn, runRecurring, send, sendDelayed, textIn } from './delay-path.ts'
+import {
+  afterKill,
+  bodiesIn,
+  messagesIn,
+  RICH,
+  RICH_STORED,
+  runRecurring,
+  send,
+  sendDelayed,
+  textIn
+} from './delay-path.ts'
 
 const PROGRESS = '/store/config/delayOffset.json'
 
@@ -37,31 +47,17 @@ describe('a message with a delay level', () => {
 
   test('is delivered as it was sent', async () => {
     await using path = await openDataPath()
-    const properties = { TAGS: 'a', KEYS: 'k', UNIQ_KEY: 'U', own: 'ü' }
-    sendDelayed(path, 'later', 1, {
-      queueId: 1,
-      flag: 7,
-      sysFlag: SYS_FLAG.COMPRESSED | SYS_FLAG.COMPRESSION_LZ4,
-      reconsumeTimes: 2,
-      properties
-    })
+    sendDelayed(path, 'later', 1, RICH)
     await path.advance(secondMs)
     const [message] = await messagesIn(path, { topic: TOPIC, queueId: 1 })
     expect(message).toMatchObject({
       queueOffset: 0,
-      tag: 'a',
-      keys: ['k'],
-      flag: 7,
-      sysFlag: SYS_FLAG.COMPRESSED | SYS_FLAG.COMPRESSION_LZ4,
-      bornAtMs: 1_699_999_999_999,
-      bornHost: BORN_HOST,
-      storeHost: STORE_HOST,
+      ...RICH_STORED,
       storedAtMs: START_MS + secondMs,
-      reconsumeTimes: 2,
       preparedTransactionOffset: 0
     })
     // What consumers of Apache RocketMQ see, too.
-    expect(message?.properties).toMatchObject({ ...properties, DELAY: '1', REAL_TOPIC: TOPIC, REAL_QID: '1' })
+    expect(message?.properties).toMatchObject({ ...RICH.properties, DELAY: '1', REAL_TOPIC: TOPIC, REAL_QID: '1' })
     path.subscribe('a')
     expect(path.pull({ queueId: 1, expression: 'a' }).bodies).toEqual(['later'])
     expect(path.pull({ queueId: 1, expression: 'b' }).bodies).toEqual([])

@@ -1,17 +1,19 @@
 /** Timed messages: what is accepted, when they are delivered, and that they are in the face of what happens. */
 import { describe, expect, test } from 'vitest'
 import { hourMs, seededRandom } from '../../../src/base/index.ts'
-import { SYS_FLAG, TIMER_TOPIC, TIMER_WHEEL_BYTES } from '../../../src/layout/index.ts'
-import { BORN_HOST, draft, openDataPath, STORE_HOST, TOPIC } from '../../support/data-path.ts'
+import { TIMER_TOPIC, TIMER_WHEEL_BYTES } from '../../../src/layout/index.ts'
+import { draft, openDataPath, TOPIC } from '../../support/data-path.ts'
+import { contentOf } from '../../support/file-content.ts'
 import { losesEverything } from '../../support/simulated-disk.ts'
 import { errorOf, SEGMENT_BYTES, START_MS } from '../../support/store-fixtures.ts'
 import {
   afterKill,
   afterRestart,
   bodiesIn,
-  bytesIn,
   countTo,
   messagesIn,
+  RICH,
+  RICH_STORED,
   runRecurring,
   send,
   sendTimed,
@@ -62,29 +64,12 @@ describe('a timed message', () => {
 
   test('is delivered as it was sent', async () => {
     await using path = await openDataPath()
-    const properties = { TAGS: 'a', KEYS: 'k', UNIQ_KEY: 'U', own: 'ü' }
-    sendTimed(path, 'later', START_MS + 1000, {
-      queueId: 1,
-      flag: 7,
-      sysFlag: SYS_FLAG.COMPRESSED | SYS_FLAG.COMPRESSION_LZ4,
-      reconsumeTimes: 2,
-      properties
-    })
+    sendTimed(path, 'later', START_MS + 1000, RICH)
     await path.advance(1000)
     const [message] = await messagesIn(path, { topic: TOPIC, queueId: 1 })
-    expect(message).toMatchObject({
-      tag: 'a',
-      keys: ['k'],
-      flag: 7,
-      sysFlag: SYS_FLAG.COMPRESSED | SYS_FLAG.COMPRESSION_LZ4,
-      bornAtMs: 1_699_999_999_999,
-      bornHost: BORN_HOST,
-      storeHost: STORE_HOST,
-      storedAtMs: START_MS + 1000,
-      reconsumeTimes: 2
-    })
+    expect(message).toMatchObject({ ...RICH_STORED, storedAtMs: START_MS + 1000 })
     expect(message?.properties).toMatchObject({
-      ...properties,
+      ...RICH.properties,
       TIMER_OUT_MS: '1700000001000',
       TIMER_ENQUEUE_MS: '1700000000000',
       TIMER_DEQUEUE_MS: String(START_MS + 1000),
@@ -259,7 +244,7 @@ describe('timed messages', () => {
     await path.advance(TAKEN_MS)
     runRecurring(path)
     await path.turn()
-    const wheel = new DataView(bytesIn(path.disk, '/store/timerwheel').buffer)
+    const wheel = new DataView(contentOf(path.disk, '/store/timerwheel').buffer)
     const counts: number[] = []
     for (let at = 0; at < wheel.byteLength; at += 32)
       if (wheel.getInt32(at + 24) > 0) counts.push(wheel.getInt32(at + 24))
@@ -432,7 +417,7 @@ describe('timed messages and what happens to a broker', () => {
       ...path.disk.list('/store/timerlog').map(of => `timerlog/${of}`)
     ]) {
       const file = disk.open(`/store/${name}`, 'create')
-      file.write(bytesIn(path.disk, `/store/${name}`), 0)
+      file.write(contentOf(path.disk, `/store/${name}`), 0)
       file.close()
     }
     await using next = await openDataPath({ config, disk, clock: path.clock })
@@ -553,7 +538,7 @@ describe('the files of the timer', () => {
     for (let i = 0; i < 3; i++) sendTimed(path, `${i}`, START_MS + 2000 + 60_000 * i)
     await path.advance(10_000)
     await path[Symbol.asyncDispose]()
-    const check = new DataView(bytesIn(path.disk, '/store/config/timercheck').buffer)
+    const check = new DataView(contentOf(path.disk, '/store/config/timercheck').buffer)
     expect(check.byteLength).toBe(4096)
     expect(Number(check.getBigInt64(0))).toBe(Math.floor(path.clock.nowMs() / 1000) * 1000)
     expect(Number(check.getBigInt64(8))).toBe(3 * 52)
