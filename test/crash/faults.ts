@@ -161,7 +161,10 @@ async function useStore(use: Use): Promise<Outcome> {
     if (waiting !== undefined) return poisoned(store, waiting, use)
   }
   if (hasFailed(use) && !failedBefore && SYNCS.includes(sweep.kind)) {
-    throw new Violation('a sync has failed, and the store goes on')
+    // The last call of all may be the one that found out: the store has had nothing to refuse since.
+    const { poisonedBy } = store.info()
+    if (poisonedBy === undefined) throw new Violation('a sync has failed, and the store goes on')
+    return poisoned(store, poisonedBy, use)
   }
   const until = store.info().appendedUntil
   const refused = await refusalIn(() => store.close())
