@@ -100,11 +100,16 @@ export class CommitLog {
 
   /**
    * Hands the `bytes` encoded at the reserved position to the segment, before anybody counts them: what is written by
-   * position may fail here, and then nothing has changed.
+   * position may fail here. Then nothing is left of `encodedBytes`, all that this append has written so far.
    */
-  write(bytes: number): void {
+  write(bytes: number, encodedBytes = bytes): void {
     if (!this.#writesByPosition) return
-    this.#segment.file.write(this.bytes.subarray(0, bytes), this.#appended - this.#segment.base)
+    try {
+      this.#segment.file.write(this.bytes.subarray(0, bytes), this.#appended - this.#segment.base)
+    } catch (error) {
+      this.#clearWritten(encodedBytes)
+      throw error
+    }
   }
 
   /** The `bytes` written at the reserved position are whole. */
@@ -124,6 +129,25 @@ export class CommitLog {
     this.#segments.openPrepared()
     const isShort = shortageOf(this.#progress) !== undefined || this.#segments.refusal !== undefined
     return this.#lagError() === undefined && (!isShort || this.#segments.nextIsOpen)
+  }
+
+  /**
+   * Page by page: as far as the write came there are pages, so that a full disk has room for this; where there is none
+   * nothing was written.
+   */
+  #clearWritten(bytes: number): void {
+    this.bytes.fill(0, 0, bytes)
+    const { base, file } = this.#segment
+    const until = this.#appended - base + bytes
+    try {
+      for (let at = this.#appended - base; at < until; ) {
+        const end = Math.min(at + PAGE_BYTES - (at % PAGE_BYTES), until)
+        file.write(this.bytes.subarray(0, end - at), at)
+        at = end
+      }
+    } catch {
+      // The caller hears of the write that failed first.
+    }
   }
 
   #chooseWindow(bytesMax: number): void {

@@ -1,4 +1,6 @@
-/** Names of index files: 17 digits, the local time at which a file was made, so that sorting by name sorts by age. */
+/** Index files from outside: their sizes, and their names: 17 digits, the local time at which a file was made, so that sorting by name sorts by age. */
+import { PAGE_BYTES } from '../base/index.ts'
+import { indexFileBytes, indexItemAt } from '../layout/index.ts'
 import type { Files } from './files.ts'
 import type { IndexShape } from './key-index-items.ts'
 
@@ -28,4 +30,21 @@ export function indexFileName(nowMs: number, before: string | undefined): string
   const name = parts.map(([value, digits]) => String(value).padStart(digits, '0')).join('')
   if (before === undefined || name > before) return name
   return String(BigInt(before) + 1n).padStart(17, '0')
+}
+
+/**
+ * What opening does with an index file of so many bytes. Unused: made just before a crash. Cut: where holes cannot be
+ * punched, the end of the newest file is cleared by cutting it off and lengthening the file again, and a process may
+ * have died in between; files of other settings do not end with a page.
+ */
+export function indexSizeOf(
+  sizeBytes: number,
+  shape: IndexShape,
+  isNewest: boolean
+): 'whole' | 'unused' | 'cut' | 'wrong' {
+  const wholeBytes = indexFileBytes(shape.slots, shape.items)
+  if (sizeBytes === wholeBytes) return 'whole'
+  if (sizeBytes === 0) return 'unused'
+  const isCut = sizeBytes < wholeBytes && sizeBytes % PAGE_BYTES === 0 && sizeBytes >= indexItemAt(1, shape.slots)
+  return isNewest && isCut ? 'cut' : 'wrong'
 }

@@ -12,12 +12,12 @@
  * Not here: one file (key-index-file.ts), queries (key-index-reader.ts), finding a record's keys (record-keys.ts).
  */
 import { basename, dirname, join } from 'node:path'
-import { assert, type Clock, PAGE_BYTES, VarveError } from '../base/index.ts'
-import { indexFileBytes, indexItemAt } from '../layout/index.ts'
+import { assert, type Clock, VarveError } from '../base/index.ts'
+import { indexFileBytes } from '../layout/index.ts'
 import type { Files } from './files.ts'
 import { createIndexFile, emptyAfter, type IndexFileHeader, KeyIndexFile, readIndexHeader } from './key-index-file.ts'
 import { IndexItemWindow } from './key-index-items.ts'
-import { indexFileName, type KeyIndexOptions, listIndexFiles } from './key-index-names.ts'
+import { indexFileName, indexSizeOf, type KeyIndexOptions, listIndexFiles } from './key-index-names.ts'
 
 export type { KeyIndexOptions } from './key-index-names.ts'
 export { type KeyIndexQuery, type KeyIndexReader, openKeyIndexReader } from './key-index-reader.ts'
@@ -219,27 +219,17 @@ class IndexFiles implements KeyIndex {
   /** @throws STORE_LAYOUT_FOREIGN */
   #namesOfRightSize(fileBytes: number): string[] {
     const names = listIndexFiles(this.#files, this.#options.directory)
-    const sizes = names.map(name => this.#files.find(this.#path(name))?.sizeBytes ?? 0)
+    const whole: string[] = []
     for (const [i, name] of names.entries()) {
-      const sizeBytes = sizes[i]!
-      if (sizeBytes === 0 || sizeBytes === fileBytes) continue
-      if (i === names.length - 1 && this.#isCut(sizeBytes, fileBytes)) {
-        this.#lengthen(name, fileBytes)
-        continue
-      }
-      throw new VarveError('STORE_LAYOUT_FOREIGN', { path: this.#path(name), sizeBytes, expectedBytes: fileBytes })
+      const path = this.#path(name)
+      const sizeBytes = this.#files.find(path)?.sizeBytes ?? 0
+      const size = indexSizeOf(sizeBytes, this.#options, i === names.length - 1)
+      if (size === 'wrong') throw new VarveError('STORE_LAYOUT_FOREIGN', { path, sizeBytes, expectedBytes: fileBytes })
+      if (size === 'cut') this.#lengthen(name, fileBytes)
+      if (size !== 'unused') whole.push(name)
     }
-    // Made just before a crash, and never used.
-    for (const [i, name] of names.entries()) if (sizes[i] === 0) this.#remove(name)
-    return names.filter((_, i) => sizes[i] !== 0)
-  }
-
-  /**
-   * Where holes cannot be punched, the end of the newest file is cleared by cutting it off and lengthening the file
-   * again. A process may have died in between. Files of other settings do not end with a page.
-   */
-  #isCut(sizeBytes: number, fileBytes: number): boolean {
-    return sizeBytes < fileBytes && sizeBytes % PAGE_BYTES === 0 && sizeBytes >= indexItemAt(1, this.#options.slots)
+    for (const name of names) if (!whole.includes(name)) this.#remove(name)
+    return whole
   }
 
   #lengthen(name: string, fileBytes: number): void {

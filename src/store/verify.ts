@@ -27,7 +27,7 @@ import {
 } from './directory-facts.ts'
 import type { Files } from './files.ts'
 import type { RunJob } from './jobs.ts'
-import { listIndexFiles } from './key-index-names.ts'
+import { indexSizeOf, listIndexFiles } from './key-index-names.ts'
 import { lastDataIn } from './last-data.ts'
 import { firstStoredAt } from './log-scan.ts'
 import { indexDirectory } from './paths.ts'
@@ -379,9 +379,14 @@ class Verification {
         return this.#perform({ part: 'index', path, shape }) as Promise<DamageFound>
       })
     )
-    // After a crash the next start mends the end of the newest file; it is not damage then.
-    const certain = condition === 'clean' || condition === 'foreign' ? found : found.slice(0, -1)
-    for (const damage of certain) this.#damage.addAll(damage)
+    // After a crash the next start mends the end of the newest file, if it takes the file at all; it is not damage then.
+    const newest = names.at(-1)
+    const isMended =
+      newest !== undefined &&
+      condition !== 'clean' &&
+      condition !== 'foreign' &&
+      indexSizeOf(this.#files.find(join(indexDirectory(directory), newest))?.sizeBytes ?? 0, shape, true) !== 'wrong'
+    for (const damage of isMended ? found.slice(0, -1) : found) this.#damage.addAll(damage)
   }
 
   /** Bytes from the end of the log to the last one that is not zero, in the segment where the log ends. */

@@ -144,7 +144,7 @@ export class Writer {
     // Not mapped, a process that is killed leaves part of a write: the batch goes first, then what makes it exist.
     log.write(bytes)
     encoder.finish(log, from, firstBytes)
-    log.write(firstBytes)
+    log.write(firstBytes, bytes)
     return bytes
   }
 

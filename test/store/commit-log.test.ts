@@ -1,7 +1,7 @@
 /** The commit log: which way a record gets into the file, and that it makes no difference to what is there. */
 import { describe, expect, test } from 'vitest'
 import { KiB, MiB } from '../../src/base/index.ts'
-import { openStore } from '../../src/index.ts'
+import { openStore, type Store } from '../../src/index.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
 import { bodyOf, errorOf, fill, mappers, message, namesIn, openSmall, simulated } from '../support/store-fixtures.ts'
@@ -40,6 +40,25 @@ describe('a record', () => {
     fill(store, 1, { from: 1 })
     await store.flushed()
     expect(await namesIn(store)).toEqual(['m0', 'm1'])
+  })
+
+  test.each([
+    ['of one message', (store: Store) => store.append(message('x'.repeat(12 * KiB))), 1],
+    ['of a batch', (store: Store) => store.appendBatch([1, 2, 3].map(i => message(`${i}`.repeat(4 * KiB)))), 1],
+    ['that would make a batch exist', (store: Store) => store.appendBatch([1, 2].map(i => message(bodyOf(i)))), 2]
+  ])('whose write %s fails half-way leaves nothing behind', async (_, append, nth) => {
+    const disk = new SimulatedDisk()
+    const files = new FaultyFiles(disk)
+    const store = await openStore({ ...simulated(files), flush: 'sync' })
+    fill(store, 1)
+    await store.flushed()
+    const from = store.info().appendedUntil
+    files.fail({ kind: 'write', errno: 'ENOSPC', path: LOG, partBytes: 100, nth })
+    expect((await errorOf(() => append(store)))?.code).toBe('STORE_DISK_FULL')
+    const left = new Uint8Array(16 * KiB)
+    disk.open('/store/commitlog/00000000000000000000', 'read').read(left, from)
+    expect(left.every(byte => byte === 0)).toBe(true)
+    await store.close()
   })
 })
 

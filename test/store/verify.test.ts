@@ -1,11 +1,13 @@
-import { cpSync, readdirSync, rmSync, truncateSync } from 'node:fs'
+import { appendFileSync, cpSync, readdirSync, rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { openRealFiles, verifyStore } from '../../src/store/index.ts'
+import type { StoreOptions } from '../../src/index.ts'
+import { applyRepair, openRealFiles, verifyStore } from '../../src/store/index.ts'
 import { hashSegment, Seals } from '../../src/store/sidecar.ts'
 import { type GoldenCase, goldenStore } from '../golden/golden-store.ts'
 import {
   bodyOf,
+  errorOf,
   fill,
   freshDirectory,
   mappers,
@@ -33,6 +35,18 @@ async function closedStore(): Promise<{ directory: string; positions: number[] }
   }
   await store.close()
   return { directory, positions }
+}
+
+/** One segment, one index file; as it was while it was open. */
+async function crashedStore(): Promise<{ directory: string; newestIndexFile: string }> {
+  const live = freshDirectory()
+  await using store = await openSmall({ directory: live })
+  for (let i = 0; i < 20; i++) store.append(message(bodyOf(i), { keys: `k${i}` }))
+  await store.flushed()
+  const directory = join(freshDirectory(), 'crashed')
+  cpSync(live, directory, { recursive: true })
+  const newest = readdirSync(join(directory, 'index')).at(-1) as string
+  return { directory, newestIndexFile: join(directory, 'index', newest) }
 }
 
 const verify = (directory: string, more: { quick?: boolean } = {}) => verifyStore(files, { directory, ...more })
@@ -124,6 +138,12 @@ describe('verifying a store in order', () => {
 
     expect(report).toMatchObject({ condition: 'foreign-crashed', damage: [], logEnd: last.physicalOffset })
     expect(report.tornTailBytes).toBe(last.sizeBytes)
+  })
+
+  test('that crashed is no damage either: a newest index file that was never used', async () => {
+    const { directory, newestIndexFile } = await crashedStore()
+    truncateSync(newestIndexFile, 0)
+    expect((await verify(directory)).damage).toEqual([])
   })
 })
 
@@ -235,6 +255,20 @@ describe('verifying finds', () => {
     const kinds = damage.map(({ kind }) => kind)
     expect(kinds).toContain('index')
     expect(kinds).toContain('index-file')
+  })
+
+  test('a newest index file that is too long after a crash, with which no store opens, and repair mends it', async () => {
+    const { directory, newestIndexFile } = await crashedStore()
+    appendFileSync(newestIndexFile, 'more')
+    const open = (options: StoreOptions) => openSmall(options)
+    expect((await errorOf(() => open({ directory })))?.code).toBe('STORE_LAYOUT_FOREIGN')
+
+    const report = await verify(directory)
+
+    expect(report.damage.map(({ kind, path }) => [kind, path])).toContainEqual(['index-file', newestIndexFile])
+    await applyRepair(report, { files, sizes: {}, open })
+    await using store = await open({ directory })
+    expect(await store.messagesByKey({ topic: 'orders', key: 'k19' })).toHaveLength(1)
   })
 
   test.each([{ quick: true }, { quick: false }])('a sealed segment that has changed (%o)', async ({ quick }) => {

@@ -1,8 +1,8 @@
 /**
  * Files whose calls fail when a test says so, over any other files: fails the n-th call of a kind, once or for ever.
  *
- * A call that fails does nothing, with one exception: a failed sync of a simulated disk loses the range, as on Linux,
- * where a second sync then reports success.
+ * A call that fails does nothing, with two exceptions: a failed sync of a simulated disk loses the range, as on Linux,
+ * where a second sync then reports success; and a write may have written a part.
  */
 import { assert, systemError, VarveError } from '../../src/base/index.ts'
 import type { DiskSpace, FileFacts, FileLock, Files, MapperKind, Mapping, OpenFile } from '../../src/store/files.ts'
@@ -26,6 +26,8 @@ export interface Fault {
   readonly forever?: boolean
   /** Only calls for paths that it matches. */
   readonly path?: RegExp
+  /** Of a write: so many bytes are written before it fails. */
+  readonly partBytes?: number
 }
 
 const syncKinds: ReadonlySet<CallKind> = new Set(['sync', 'syncAll', 'syncDirectory', 'syncFileSystem'])
@@ -122,35 +124,36 @@ export class FaultyFiles implements Files {
     return this.#inner.lock(path)
   }
 
-  #announce(call: Call, onFailure: () => void = () => {}): void {
+  #announce(call: Call, onFailure: (fault: Fault) => void = () => {}): void {
     this.calls.push(call)
     this.#before(call)
-    const errno = this.#errnoFor(call)
-    if (errno === undefined) return
-    onFailure()
+    const fault = this.#faultFor(call)
+    if (fault === undefined) return
+    const { errno } = fault
+    onFailure(fault)
     if (syncKinds.has(call.kind)) {
       throw new VarveError('STORE_SYNC_FAILED', { operation: call.kind, path: call.path, errno })
     }
     throw systemError(Object.assign(new Error(errno), { code: errno }), call.kind, call.path)
   }
 
-  #errnoFor(call: Call): string | undefined {
-    let errno: string | undefined
+  #faultFor(call: Call): Fault | undefined {
+    let due: Fault | undefined
     for (const entry of this.#faults) {
       const { kind, nth = 1, forever = false, path } = entry.fault
       if (kind !== call.kind || (path !== undefined && !path.test(call.path))) continue
       entry.seen++
-      if (entry.seen === nth || (forever && entry.seen > nth)) errno ??= entry.fault.errno
+      if (entry.seen === nth || (forever && entry.seen > nth)) due ??= entry.fault
     }
-    return errno
+    return due
   }
 }
 
 class FaultyFile implements OpenFile {
   readonly #inner: OpenFile
-  readonly #announce: (call: Call, onFailure?: () => void) => void
+  readonly #announce: (call: Call, onFailure?: (fault: Fault) => void) => void
 
-  constructor(inner: OpenFile, announce: (call: Call, onFailure?: () => void) => void) {
+  constructor(inner: OpenFile, announce: (call: Call, onFailure?: (fault: Fault) => void) => void) {
     this.#inner = inner
     this.#announce = announce
   }
@@ -180,7 +183,9 @@ class FaultyFile implements OpenFile {
   }
 
   write(from: Uint8Array, at: number): void {
-    this.#tell('write', at, from.length)
+    this.#announce({ kind: 'write', path: this.path, at, bytes: from.length }, ({ partBytes = 0 }) =>
+      this.#inner.write(from.subarray(0, partBytes), at)
+    )
     this.#inner.write(from, at)
   }
 
