@@ -16,6 +16,12 @@ export const knownSeeds: Readonly<Record<string, readonly number[]>> = {
   kill: [
     2875972141 // Not mapped, a process killed within one write left half of a batch. Time has a say in this one.
   ],
+  damage: [
+    2722544662 // After a crash, a newest index file of the wrong size was passed over, and no store opened with it.
+  ],
+  'full-disk': [
+    2722544650 // Not mapped, what had been written of a refused message stood behind the end of the log.
+  ],
   'damage-broker': [
     1, // A checkpoint of the timer that was no checkpoint held the broker up for ever.
     3 // Counts that nothing depends on kept the broker from starting.
