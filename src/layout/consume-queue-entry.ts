@@ -16,6 +16,14 @@ export const CONSUME_QUEUE_ENTRY = layout({
 
 export const QUEUE_ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
 
+/** Beyond it an entry's place could not be told exactly. */
+const QUEUE_OFFSET_MAX = Math.floor(Number.MAX_SAFE_INTEGER / QUEUE_ENTRY_BYTES)
+
+/** Whether a message can have this place in a queue. */
+export function isQueueOffset(offset: number): boolean {
+  return offset >= 0 && offset <= QUEUE_OFFSET_MAX
+}
+
 /** Tag filters compare these 32 bits only: the low half of `tagsCode`. */
 export const TAGS_HASH_AT = CONSUME_QUEUE_ENTRY.at.tagsCode + 4
 

@@ -8,6 +8,7 @@ export {
   extOffsetAt,
   FILLER_SIZE_BYTES,
   isExtAddress,
+  isQueueOffset,
   QUEUE_ENTRY_BYTES,
   TAGS_HASH_AT
 } from './consume-queue-entry.ts'

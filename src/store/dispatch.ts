@@ -12,8 +12,15 @@
  * Not here: how entries reach their files (queue-stage.ts), the index files (key-index.ts), the thread
  * (workers/dispatcher.ts).
  */
-import { assert, type Clock, MiB } from '../base/index.ts'
-import { type RecordPositions, SCHEDULE_TOPIC, SYS_FLAG, scheduleDueAt, tagsCodeOf } from '../layout/index.ts'
+import { assert, type Clock, MiB, type PhysicalOffset } from '../base/index.ts'
+import {
+  isQueueOffset,
+  type RecordPositions,
+  SCHEDULE_TOPIC,
+  SYS_FLAG,
+  scheduleDueAt,
+  tagsCodeOf
+} from '../layout/index.ts'
 import type { Files } from './files.ts'
 import { forEachKeyHash, type KeyIndex } from './key-index.ts'
 import { LogReader } from './log-reader.ts'
@@ -62,8 +69,8 @@ export interface QueueSeed {
 export type FirstFile = Pick<QueueSeed, 'topic' | 'queueId' | 'firstOffset'>
 
 export interface DispatchEvents {
-  /** A record of a queue that nobody announced. Returns its index. */
-  newQueue(topic: string, queueId: number): number
+  /** A record of a queue that nobody announced. Returns its index; undefined if no queue can have such a name. */
+  newQueue(topic: string, queueId: number): number | undefined
   damaged(range: DamagedRange): void
 }
 
@@ -121,10 +128,7 @@ export class Dispatcher {
     this.#walk = new LogWalk(this.#reader, from, {
       segmentBytes: options.segmentBytes,
       visit: (bytes, positions) => this.#record(bytes, positions),
-      onDamage: range => {
-        this.#doubts.noteDamage(range.until)
-        world.events.damaged(range)
-      }
+      onDamage: range => this.#noteDamage(range)
     })
     this.#written = from
     this.#fulfilled = world.progress.count(SLOT.queuesWrittenRequests)
@@ -261,9 +265,10 @@ export class Dispatcher {
   }
 
   #enqueue(topic: DispatchTopic, bytes: Uint8Array, positions: RecordPositions): void {
-    const { queueId } = positions
-    const queue = topic.queues[queueId] ?? this.#newQueue(topic, queueId, positions.queueOffset)
-    const offset = positions.queueOffset
+    const { queueId, queueOffset: offset } = positions
+    if (!isQueueOffset(offset)) return this.#passDamaged(positions, 'no queue can have its queue offset')
+    const queue = topic.queues[queueId] ?? this.#newQueue(topic, queueId, offset)
+    if (queue === undefined) return this.#passDamaged(positions, 'no queue can have its topic and number')
     if (this.#options.fillHoles && (offset !== queue.nextOffset || !this.#doubts.isEmpty)) {
       return this.#enqueueDoubtful(topic, queue, bytes, positions)
     }
@@ -284,6 +289,16 @@ export class Dispatcher {
     for (const accepted of claims) this.#accept(queue, accepted)
   }
 
+  #passDamaged({ totalBytes }: RecordPositions, reason: string): void {
+    const { at: from } = this.#walk
+    this.#noteDamage({ from: from as PhysicalOffset, until: (from + totalBytes) as PhysicalOffset, reason })
+  }
+
+  #noteDamage(range: DamagedRange): void {
+    this.#doubts.noteDamage(range.until)
+    this.#events.damaged(range)
+  }
+
   #accept(queue: StagedQueue, { queueOffset, at, sizeBytes, tagsCode }: OffsetClaim): void {
     if (queueOffset > queue.nextOffset) this.#hole(queue, queueOffset)
     if (at === this.#walk.at) this.#stage.add(queue, at, sizeBytes, tagsCode)
@@ -301,8 +316,9 @@ export class Dispatcher {
     return this.#topics.open(new TextDecoder().decode(bytes.subarray(topicAt, topicAt + topicBytes)))
   }
 
-  #newQueue(topic: DispatchTopic, queueId: number, offset: number): StagedQueue {
+  #newQueue(topic: DispatchTopic, queueId: number, offset: number): StagedQueue | undefined {
     const index = this.#events.newQueue(topic.name, queueId)
+    if (index === undefined) return undefined
     const announced = topic.queues[queueId]
     if (announced !== undefined) return announced
     const queue = newStagedQueue(topic.name, queueId, index, 0)

@@ -30,6 +30,8 @@ export const SIZES_DEFAULT = {
   indexItems: 20_000_000
 }
 
+export const QUEUE_ID_MAX_DEFAULT = 65_535
+
 /** Whether a store could be opened with them. @throws VarveError OPTION_INVALID */
 export function checkOptions(options: StoreOptions): void {
   resolveOptions(options)
@@ -70,7 +72,7 @@ export function resolveOptions(options: StoreOptions): ResolvedOptions {
     indexItems: within('indexItems', options.indexItems ?? SIZES_DEFAULT.indexItems, 2, 100_000_000),
     index: options.index ?? true,
     messageBytesMax: within('messageBytesMax', options.messageBytesMax ?? 4 * MiB, 0, GiB),
-    queueIdMax: within('queueIdMax', options.queueIdMax ?? 65_535, 0, 0x7fffffff),
+    queueIdMax: within('queueIdMax', options.queueIdMax ?? QUEUE_ID_MAX_DEFAULT, 0, 0x7fffffff),
     queueCountMax: within('queueCountMax', options.queueCountMax ?? 1_048_576, 1, 16_777_216),
     recordChecksum: options.recordChecksum ?? false,
     storeHost: host('storeHost', options.storeHost ?? { address: '127.0.0.1', port: 10911 }),

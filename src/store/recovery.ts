@@ -19,6 +19,7 @@
  * (dispatch.ts).
  */
 import { type Clock, MiB, VarveError } from '../base/index.ts'
+import { isTopicName } from '../layout/index.ts'
 import { prepareSegment } from './allocate.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Dispatcher, type DispatchOptions, QueueHole, type QueueSeed } from './dispatch.ts'
@@ -33,6 +34,7 @@ import {
   commitLogDirectory,
   consumeQueueDirectory,
   indexDirectory,
+  queueDirectory,
   segmentPath,
   topicDirectory
 } from './paths.ts'
@@ -59,6 +61,7 @@ import type { DamagedRange, RecoveryProgress, RecoveryReport } from './store-api
 
 export interface RecoveryOptions extends Omit<DispatchOptions, 'follow' | 'fillHoles' | 'deleted'> {
   readonly queueCountMax: number
+  readonly queueIdMax: number
   readonly index: boolean
   readonly indexSlots: number
   readonly indexItems: number
@@ -462,7 +465,10 @@ export class Recovery {
         counts: QueueCounts.sized(queueCountMax),
         clock: this.#clock,
         index: undefined,
-        events: { newQueue: () => queueCount++, damaged: range => damaged.push(range) }
+        events: {
+          newQueue: (topic, queueId) => (this.#canBeQueue(topic, queueId) ? queueCount++ : undefined),
+          damaged: range => damaged.push(range)
+        }
       },
       from,
       seeds,
@@ -483,6 +489,13 @@ export class Recovery {
     } finally {
       dispatcher.close()
     }
+  }
+
+  /** Not if the topic or the number of its record has rotted. One with files is told to be beyond the limit when it is opened. */
+  #canBeQueue(topic: string, queueId: number): boolean {
+    const { directory, queueIdMax } = this.#options
+    if (!isTopicName(topic) || queueId < 0) return false
+    return queueId <= queueIdMax || this.#files.find(queueDirectory(directory, topic, queueId)) !== undefined
   }
 
   #damageIsKnown(from: number): boolean {

@@ -11,6 +11,8 @@ import {
   findProperty,
   getInt53,
   isExtAddress,
+  isQueueOffset,
+  isTopicName,
   PROPERTY,
   type RecordPositions,
   readDelayLevel,
@@ -21,6 +23,7 @@ import {
   tagsCodeOf
 } from '../layout/index.ts'
 import type { Files } from './files.ts'
+import { QUEUE_ID_MAX_DEFAULT } from './options.ts'
 import { topicDirectory } from './paths.ts'
 import { QueueFiles } from './queue-files.ts'
 import type { DamageList } from './verify-report.ts'
@@ -116,14 +119,16 @@ export class EntryCheck {
       return
     }
     const queue = this.#lastQueues[record.queueId] ?? this.#newQueue(record.queueId)
+    if (queue === undefined) return this.#rotten('no queue can have its topic and number', record, at, record)
     queue.recordCount++
     const { queueOffset } = record
     const expected = queue.lastOffset + 1
     if (queueOffset !== expected && this.#pointsAt(queue, expected, record, at)) {
       queue.lastOffset = expected
       queue.matchedCount++
-      return this.#disagrees(queue, record, at)
+      return this.#rotten(OTHER_OFFSET, record, at, { queueId: queue.queueId, queueOffset: expected })
     }
+    if (!isQueueOffset(queueOffset)) return this.#rotten('no queue can have its queue offset', record, at, record)
     if (queueOffset <= queue.lastOffset) this.#forgetMissing(queue)
     queue.lastOffset = queueOffset
     if (queueOffset < queue.lowestOffset) queue.lowestOffset = queueOffset
@@ -184,7 +189,11 @@ export class EntryCheck {
     this.#lastQueues = queues
   }
 
-  #newQueue(queueId: number): QueueWindow {
+  /** Undefined if there can be none: the name of the topic or the number has rotted. */
+  #newQueue(queueId: number): QueueWindow | undefined {
+    const isInRange = queueId >= 0 && queueId <= QUEUE_ID_MAX_DEFAULT
+    if (!isTopicName(this.#lastTopic) || !(isInRange || this.#options.known.has(`${this.#lastTopic}/${queueId}`)))
+      return undefined
     const queue: QueueWindow = {
       topic: this.#lastTopic,
       queueId,
@@ -274,17 +283,22 @@ export class EntryCheck {
     this.unmarkedCount += count
   }
 
-  /** The entry was right when it was written, and so was the record: it has changed since. */
-  #disagrees({ topic, queueId, lastOffset }: QueueWindow, { totalBytes }: RecordPositions, at: number): void {
+  /** The record was right when it was written: it has changed since. */
+  #rotten(
+    problem: string,
+    { totalBytes }: RecordPositions,
+    at: number,
+    { queueId, queueOffset }: Pick<RecordPositions, 'queueId' | 'queueOffset'>
+  ): void {
     this.#damage.add({
       kind: 'record',
-      problem: OTHER_OFFSET,
+      problem,
       derived: false,
       from: at,
       until: at + totalBytes,
-      topic,
+      topic: this.#lastTopic,
       queueId,
-      queueOffset: lastOffset
+      queueOffset
     })
   }
 

@@ -17,7 +17,10 @@ export const knownSeeds: Readonly<Record<string, readonly number[]>> = {
     2875972141 // Not mapped, a process killed within one write left half of a batch. Time has a say in this one.
   ],
   damage: [
-    2722544662 // After a crash, a newest index file of the wrong size was passed over, and no store opened with it.
+    2722544662, // After a crash, a newest index file of the wrong size was passed over, and no store opened with it.
+    2201810575, // A record had a queue number that no queue can have, and no store opened with it.
+    2201810621, // The same with the name of a topic.
+    2201810642 // Verification ended with an assertion at a queue offset too large for a file's name.
   ],
   'full-disk': [
     2722544650 // Not mapped, what had been written of a refused message stood behind the end of the log.

@@ -1,10 +1,11 @@
-/** A queue offset that has rotted in a record: only the queue, or the other records, tell that it is wrong. */
+/** What has rotted in the head of a record, where no checksum is: only the queue, or the other records, tell that it is wrong. */
 import { describe, expect, test } from 'vitest'
 import { openStore, type Store } from '../../src/index.ts'
 import { verifyStore } from '../../src/store/index.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
 import { fill, nameOf, QUEUE, SEGMENT_BYTES, simulated } from '../support/store-fixtures.ts'
 
+const QUEUE_ID_AT = 12
 const QUEUE_OFFSET_AT = 20
 const COUNT = 60
 const OTHER = { topic: 'payments', queueId: 1 }
@@ -22,13 +23,17 @@ async function closedStore(): Promise<{ disk: SimulatedDisk; positions: number[]
   return { disk, positions: messages.map(({ physicalOffset }) => physicalOffset) }
 }
 
-function setQueueOffset(disk: SimulatedDisk, position: number, queueOffset: number): void {
+function patchLog(disk: SimulatedDisk, position: number, bytes: Uint8Array): void {
   const base = position - (position % SEGMENT_BYTES)
   const file = disk.open(`/store/commitlog/${String(base).padStart(20, '0')}`, 'write')
+  file.write(bytes, position - base)
+  file.close()
+}
+
+function setQueueOffset(disk: SimulatedDisk, position: number, queueOffset: number): void {
   const bytes = new Uint8Array(8)
   new DataView(bytes.buffer).setBigInt64(0, BigInt(queueOffset))
-  file.write(bytes, position - base + QUEUE_OFFSET_AT)
-  file.close()
+  patchLog(disk, position + QUEUE_OFFSET_AT, bytes)
 }
 
 async function readable(store: Store, queue = QUEUE): Promise<{ names: string[]; damaged: unknown[] }> {
@@ -53,6 +58,7 @@ const rots = [
   { what: 'an earlier one of the queue', index: 10, becomes: 2 },
   { what: 'the next one', index: 10, becomes: 11 },
   { what: 'one that no queue has', index: 10, becomes: 2 ** 40 },
+  { what: 'one whose place no number tells', index: 10, becomes: 2 ** 62 },
   { what: 'a negative one', index: 10, becomes: -(2 ** 62) },
   { what: 'another one, in the first message', index: 0, becomes: 2 ** 40 },
   { what: 'another one, in the last message', index: COUNT - 1, becomes: COUNT + 5 }
@@ -82,5 +88,46 @@ describe('a queue offset that has become', () => {
       expect(names).toEqual(namesWithout(rot.index))
       expect((await readable(store, OTHER)).names).toHaveLength(COUNT / 3)
     }
+  })
+})
+
+describe('a head in which has rotted', () => {
+  /** Behind the body, before the properties. */
+  const topicAt = (disk: SimulatedDisk, position: number): number => {
+    const segment = new Uint8Array(SEGMENT_BYTES)
+    disk.open('/store/commitlog/00000000000000000000', 'read').read(segment, 0)
+    return Buffer.from(segment.buffer).indexOf(QUEUE.topic, position)
+  }
+  const heads = [
+    { what: 'the topic', at: topicAt, bytes: [0x2f] }, // A slash: no name may lead out of the store.
+    {
+      what: 'the number of the queue',
+      at: (_: SimulatedDisk, position: number) => position + QUEUE_ID_AT,
+      bytes: [0x7f]
+    },
+    { what: 'its sign', at: (_: SimulatedDisk, position: number) => position + QUEUE_ID_AT, bytes: [0x80] }
+  ]
+  const INDEX = 10
+  const rotten = async ({ at, bytes }: (typeof heads)[number]) => {
+    const { disk, positions } = await closedStore()
+    patchLog(disk, at(disk, positions[INDEX]!), Uint8Array.from(bytes))
+    return { disk, position: positions[INDEX] }
+  }
+
+  test.each(heads)('$what is found by verification, as damage of the record', async head => {
+    const { disk, position } = await rotten(head)
+    const { damage } = await verifyStore(disk, { directory: '/store' })
+    expect(damage).toContainEqual(
+      expect.objectContaining({ kind: 'record', problem: 'no queue can have its topic and number', from: position })
+    )
+  })
+
+  test.each(heads)('$what costs a rebuild that message alone', async head => {
+    const { disk, position } = await rotten(head)
+    disk.removeDirectory('/store/consumequeue')
+    await using store = await openStore(simulated(disk))
+    expect(store.info().recovery.damaged).toMatchObject([{ from: position }])
+    expect((await readable(store)).names).toEqual(namesWithout(INDEX))
+    expect(store.topics()).toEqual([QUEUE.topic, OTHER.topic])
   })
 })
