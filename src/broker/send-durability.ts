@@ -2,8 +2,8 @@
  * Waiting until what was sent is on disk, but not for ever: a client that waits longer than `syncFlushTimeout` is told so,
  * and its message is stored all the same.
  *
- * Whoever begins to wait before the thread comes to its microtasks shares one group: one question to the store and one
- * deadline for all of them, so that a send costs neither a promise nor a timer.
+ * Whoever begins to wait in one turn of the event loop, over whichever connection, shares one group: one question to the
+ * store, so one sync, and one deadline for all of them, so that a send costs neither a promise nor a timer.
  */
 import type { Clock } from '../base/index.ts'
 import type { Store } from '../store/index.ts'
@@ -16,6 +16,8 @@ export interface DurabilityWorld {
   readonly config: Pick<BrokerConfig, 'syncFlushTimeout'>
   readonly clock: Clock
   readonly alarm: Alarm
+  /** Runs it when everything else that this turn of the event loop has to do is done. */
+  readonly defer: (run: () => void) => void
 }
 
 /** Told exactly once. */
@@ -32,7 +34,7 @@ class Group extends DeadlineNode {
 export class Durability {
   readonly #world: DurabilityWorld
   readonly #deadlines: Deadlines<Group>
-  /** Of those that began to wait since the last microtask. */
+  /** Of those that began to wait in this turn. */
   #gathering: Group | undefined
 
   constructor(world: DurabilityWorld) {
@@ -45,7 +47,7 @@ export class Durability {
     let group = this.#gathering
     if (group === undefined) {
       group = this.#gathering = new Group()
-      queueMicrotask(this.#ask)
+      this.#world.defer(this.#ask)
     }
     if (until > group.until) group.until = until
     group.answers.push(answer)
@@ -60,7 +62,7 @@ export class Durability {
     const group = this.#gathering as Group // Made by whoever scheduled this.
     this.#gathering = undefined
     this.#deadlines.add(group, clock.monotonicMs() + config.syncFlushTimeout)
-    store.flushed(group.until).then(
+    store.flushed(group.until, group.answers.length).then(
       () => this.#end(group, true),
       error => this.#end(group, refusalOfStore(error) as Error) // Promises of the store are rejected with errors.
     )

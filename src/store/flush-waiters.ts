@@ -39,10 +39,10 @@ export class FlushWaiters {
     return this.#rounds[this.#rounds.length - 1]?.until ?? 0
   }
 
-  add(until: number): Promise<void> {
+  add(until: number, callers = 1): Promise<void> {
     const round = this.#roundFor(until)
-    round.count++
-    this.#count++
+    round.count += callers
+    this.#count += callers
     return round.promise
   }
 

@@ -58,8 +58,8 @@ export class GroupCommit {
     this.#syncer = new LogSyncer(world.files, options, { quickly: true })
   }
 
-  /** Resolves once everything below `until` is on disk. */
-  flushed(until: number): Promise<void> {
+  /** Resolves once everything below `until` is on disk, for so many callers. */
+  flushed(until: number, callers = 1): Promise<void> {
     const { health, appended } = this.#world
     if (health.failure !== undefined) return Promise.reject(health.refusal())
     if (!(until <= appended())) {
@@ -69,8 +69,8 @@ export class GroupCommit {
     const flushed = this.#progress.position(SLOT.flushed, appended())
     if (flushed >= until) return Promise.resolve()
     if (flushed >= this.#waiters.first) this.#answerInPassing(flushed)
-    const answer = this.#waiters.add(until)
-    this.#sinceStart++
+    const answer = this.#waiters.add(until, callers)
+    this.#sinceStart += callers
     if (!this.#startScheduled) {
       this.#startScheduled = true
       queueMicrotask(this.#start)

@@ -244,8 +244,12 @@ export interface Store extends AsyncDisposable {
    * lies is written to `positions`.
    */
   appendBatch(messages: readonly MessageInput[], positions?: number[]): Appended
-  /** Resolves once everything below `until` (default: all appended so far) is on disk; rejects with the store's failure. */
-  flushed(until?: PhysicalOffset | number): Promise<void>
+  /**
+   * Resolves once everything below `until` (default: all appended so far) is on disk; rejects with the store's failure.
+   * Whoever asks once for several callers says for how many: a single one is served without a change of thread, which
+   * would keep others waiting.
+   */
+  flushed(until?: PhysicalOffset | number, callers?: number): Promise<void>
   /** Resolves once `append` would not throw STORE_BUSY, STORE_DISK_FULL, STORE_FILE_LIMIT or STORE_MAP_LIMIT. */
   writable(): Promise<void>
 

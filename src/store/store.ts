@@ -151,8 +151,8 @@ export class OpenStore implements Store {
     return this.#writer.appendBatch(messages, positions)
   }
 
-  flushed(until: number = this.#log.appended): Promise<void> {
-    return this.#commit.flushed(until)
+  flushed(until: number = this.#log.appended, callers = 1): Promise<void> {
+    return this.#commit.flushed(until, callers)
   }
 
   async writable(): Promise<void> {

@@ -215,16 +215,16 @@ describe('a send without room', () => {
   })
 })
 
-/** Nothing comes onto the disk before it is let, and how often that was asked for. */
+/** Nothing comes onto the disk before it is let, and how often that was asked for, for how many. */
 function slowDisk() {
-  const asked: number[] = []
+  const asked: { until: number; callers: number }[] = []
   let gates: { resolve: () => void; reject: (error: VarveError) => void }[] = []
   const around = (store: Store): Store =>
     new Proxy(store, {
       get(target, name) {
         if (name === 'flushed') {
-          return (until: number) => {
-            asked.push(until)
+          return (until: number, callers: number) => {
+            asked.push({ until, callers })
             return new Promise<void>((resolve, reject) => void gates.push({ resolve, reject }))
           }
         }
@@ -282,10 +282,23 @@ describe('a message that waits for the disk', () => {
     await path.turn()
     const later = wait(400)
     await path.turn()
-    expect(asked).toEqual([300, 400])
+    expect(asked).toEqual([
+      { until: 300, callers: 3 },
+      { until: 400, callers: 1 }
+    ])
     flush()
     await path.turn()
     expect([...together, later].map(({ outcomes }) => outcomes)).toEqual([[true], [true], [true], [true]])
+  })
+
+  test('shares it also with those of other connections, to which the event loop comes in the same turn', async () => {
+    const { path, wait, asked } = await open()
+    await using _ = path
+    wait(100)
+    await Promise.resolve() // Microtasks run between the callbacks of two connections.
+    wait(200)
+    await path.turn()
+    expect(asked).toEqual([{ until: 200, callers: 2 }])
   })
 
   test('is answered after 5 s that it is not, and no second time when it is', async () => {

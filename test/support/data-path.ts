@@ -248,6 +248,7 @@ export async function openDataPath(options: DataPathOptions = {}): Promise<DataP
     storeHost: STORE_HOST,
     random: seededRandom(1),
     alarm: alarms.make,
+    defer: run => deferred.push(run),
     transform: options.transform ?? firstMeant(delayed.kinds)
   })
   const pulling = new Pulling({
