@@ -3,24 +3,26 @@
  * instead of two hundred. `npm run build` does it, and the set-up; src/cli/main.ts and src/workers/spawn.ts take it where it
  * is current. `bundle.mjs FOLDER` does it for another folder of compiled modules than dist/.
  *
+ * Each is bundled by itself: what a thread shared with the command line it would read whole, and needs less than half of.
  * Not bundled: what finds files beside its own (piscina its worker, mmap-io its binary).
  */
-import { utimesSync } from 'node:fs'
+import { rmSync, utimesSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
 const [folder = 'dist'] = process.argv.slice(2)
 const inDist = name => fileURLToPath(new URL(`../${folder}/${name}`, import.meta.url))
 
-const bundle = await rolldown({
-  input: {
-    varve: inDist('src/cli/varve.js'),
-    part: inDist('src/workers/part.js'),
-    job: inDist('src/workers/job.js')
-  },
-  external: [/^node:/, 'piscina', 'mmap-io'],
-  platform: 'node'
-})
-await bundle.write({ dir: inDist('bundle'), cleanDir: true, format: 'esm', sourcemap: true })
+const entries = { varve: 'src/cli/varve.js', part: 'src/workers/part.js', job: 'src/workers/job.js' }
+
+rmSync(inDist('bundle'), { recursive: true, force: true })
+for (const [name, path] of Object.entries(entries)) {
+  const bundle = await rolldown({
+    input: { [name]: inDist(path) },
+    external: [/^node:/, 'piscina', 'mmap-io'],
+    platform: 'node'
+  })
+  await bundle.write({ dir: inDist('bundle'), format: 'esm', sourcemap: true })
+}
 // Unchanged files may keep their time; by that of these it is told whether the bundle is current.
-for (const name of ['varve', 'part', 'job']) utimesSync(inDist(`bundle/${name}.js`), new Date(), new Date())
+for (const name of Object.keys(entries)) utimesSync(inDist(`bundle/${name}.js`), new Date(), new Date())
