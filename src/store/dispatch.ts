@@ -14,15 +14,17 @@
  */
 import { assert, type Clock, MiB, type PhysicalOffset } from '../base/index.ts'
 import {
+  findIndexedProperties,
+  IndexedProperties,
   isQueueOffset,
   type RecordPositions,
   SCHEDULE_TOPIC,
   SYS_FLAG,
   scheduleDueAt,
-  tagsCodeOf
+  tagsHashOf
 } from '../layout/index.ts'
 import type { Files } from './files.ts'
-import { forEachKeyHash, type KeyIndex } from './key-index.ts'
+import { type KeyIndex, putKeyHashes } from './key-index.ts'
 import { LogReader } from './log-reader.ts'
 import { LogWalk } from './log-walk.ts'
 import { type OffsetClaim, OffsetDoubts } from './offset-doubts.ts'
@@ -96,6 +98,8 @@ export class Dispatcher {
   #forgottenUntil = 0
   readonly #doubts: OffsetDoubts
   #scheduleTopic: DispatchTopic
+  readonly #properties = new IndexedProperties()
+  #propertiesAreFound = false
   /** Store time of the last record dispatched. */
   #storedAtMs = 0
   #written: number
@@ -243,13 +247,14 @@ export class Dispatcher {
   }
 
   #record(bytes: Uint8Array, positions: RecordPositions): void {
+    this.#propertiesAreFound = false
     const topic = this.#topics.find(bytes, positions.topicAt, positions.topicBytes) ?? this.#newTopic(bytes, positions)
     const transaction = positions.sysFlag & SYS_FLAG.TRANSACTION_MASK
     const counted = transaction === 0 || transaction === SYS_FLAG.TRANSACTION_COMMIT
     if (counted && !this.#isForgotten(topic)) this.#enqueue(topic, bytes, positions)
     this.#storedAtMs = positions.storedAtMs
     if (this.#index !== undefined && transaction !== SYS_FLAG.TRANSACTION_ROLLBACK) {
-      forEachKeyHash(bytes, positions, this.#index, this.#walk.at)
+      putKeyHashes(bytes, positions, this.#propertiesOf(bytes, positions), this.#index, this.#walk.at)
     }
   }
 
@@ -306,10 +311,18 @@ export class Dispatcher {
   }
 
   #tagsCode(topic: DispatchTopic, bytes: Uint8Array, positions: RecordPositions): number {
-    const { propertiesAt, propertiesBytes } = positions
-    const tagsCode = tagsCodeOf(bytes, propertiesAt, propertiesAt + propertiesBytes)
+    const tagsCode = tagsHashOf(bytes, this.#propertiesOf(bytes, positions).tags)
     if (topic !== this.#scheduleTopic) return tagsCode
     return scheduleDueAt(bytes, positions, this.#options.delayLevelsMs) ?? tagsCode
+  }
+
+  /** Of the record that the walk is at: both its queue and the index need them, and finding them is most of the work. */
+  #propertiesOf(bytes: Uint8Array, { propertiesAt, propertiesBytes }: RecordPositions): IndexedProperties {
+    if (!this.#propertiesAreFound) {
+      findIndexedProperties(bytes, propertiesAt, propertiesAt + propertiesBytes, this.#properties)
+      this.#propertiesAreFound = true
+    }
+    return this.#properties
   }
 
   #newTopic(bytes: Uint8Array, { topicAt, topicBytes }: RecordPositions): DispatchTopic {

@@ -21,7 +21,7 @@ import { indexFileName, indexSizeOf, type KeyIndexOptions, listIndexFiles } from
 
 export type { KeyIndexOptions } from './key-index-names.ts'
 export { type KeyIndexQuery, type KeyIndexReader, openKeyIndexReader } from './key-index-reader.ts'
-export { forEachKeyHash, type KeySink } from './record-keys.ts'
+export { forEachKeyHash, type KeySink, putKeyHashes } from './record-keys.ts'
 
 /** What stretch of the log an index is of, and in how many files. All 0 of an empty one. */
 export interface IndexCover {

@@ -33,9 +33,19 @@ export function forEachKeyHash(
   sink: KeySink,
   physicalOffset: number
 ): void {
-  const { topicAt, topicBytes, propertiesAt, propertiesBytes, storedAtMs } = record
+  const { propertiesAt, propertiesBytes } = record
   findIndexedProperties(bytes, propertiesAt, propertiesAt + propertiesBytes, found)
-  const { uniqueKey, keys, tags } = found
+  putKeyHashes(bytes, record, found, sink, physicalOffset)
+}
+
+/** The same for whoever has found the properties of the record already. */
+export function putKeyHashes(
+  bytes: Uint8Array,
+  { topicAt, topicBytes, storedAtMs }: RecordPositions,
+  { uniqueKey, keys, tags }: IndexedProperties,
+  sink: KeySink,
+  physicalOffset: number
+): void {
   if (uniqueKey.empty && keys.empty && tags.empty) return
 
   const seed = javaHash('#', javaHashOfBytes(bytes, topicAt, topicAt + topicBytes))
