@@ -283,6 +283,7 @@ export const BROKER_KEYS = {
 
   // Varve's own: Apache RocketMQ has no such keys.
   varveBroker: onOff(true, 'at start', 'there is a broker; false leaves the name server alone, without a store'),
+  varveVip: onOff(true, 'at start', 'clients with a VIP channel have a port of their own, two below listenPort'),
   varveNameServer: text(
     '',
     'at start',

@@ -32,7 +32,7 @@ export function listening(world: {
 
 export interface BrokerListeners {
   readonly main: RemotingListener
-  /** None where there is no port so far below. */
+  /** None where it is switched off, or there is no port so far below. */
   readonly vip: RemotingListener | undefined
 }
 
@@ -49,11 +49,11 @@ export interface ClientPorts {
  * number nobody knows yet, is.
  * @throws VarveError PORT_TAKEN, ADDRESS_UNUSABLE
  */
-export async function portsForClients({ host, port }: Endpoint): Promise<ClientPorts> {
-  if (port === 0) return freePorts(host)
+export async function portsForClients({ host, port }: Endpoint, hasVip: boolean): Promise<ClientPorts> {
+  if (port === 0) return freePorts(host, hasVip)
   await checkFree({ host, port })
-  await vipOf(port, vip => checkFree({ host, port: vip }))
-  return { port, listen: options => listenOn({ ...options, host, port }), release: () => {} }
+  if (hasVip) await vipOf(port, vip => checkFree({ host, port: vip }))
+  return { port, listen: options => listenOn({ ...options, host, port }, hasVip), release: () => {} }
 }
 
 /** @throws VarveError PORT_TAKEN, ADDRESS_UNUSABLE */
@@ -61,14 +61,14 @@ export async function checkFree({ host, port }: Endpoint): Promise<void> {
   if (port !== 0) await closed(await reservePort({ host, port }))
 }
 
-async function freePorts(host: string): Promise<ClientPorts> {
+async function freePorts(host: string, hasVip: boolean): Promise<ClientPorts> {
   for (let tries = 1; ; tries++) {
     const main = await reservePort({ host, port: 0 })
     try {
-      const vip = await vipOf(main.port, port => reservePort({ host, port }))
+      const vip = hasVip ? await vipOf(main.port, port => reservePort({ host, port })) : undefined
       return {
         port: main.port,
-        listen: options => listenOn({ ...options, host, port: main.port, reserved: main }, vip),
+        listen: options => listenOn({ ...options, host, port: main.port, reserved: main }, hasVip, vip),
         release() {
           main.release()
           vip?.release()
@@ -81,11 +81,11 @@ async function freePorts(host: string): Promise<ClientPorts> {
   }
 }
 
-async function listenOn(options: ListenOptions, reservedVip?: ReservedPort): Promise<BrokerListeners> {
+async function listenOn(options: ListenOptions, hasVip: boolean, reservedVip?: ReservedPort): Promise<BrokerListeners> {
   const main = await listenRemoting(options)
   try {
-    const vip = await vipOf(options.port, port => listenRemoting({ ...options, port, reserved: reservedVip }))
-    return { main, vip }
+    const listenVip = (port: number) => listenRemoting({ ...options, port, reserved: reservedVip })
+    return { main, vip: hasVip ? await vipOf(options.port, listenVip) : undefined }
   } catch (error) {
     await main.close({ drainMs: 0 })
     throw error

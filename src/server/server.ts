@@ -139,7 +139,7 @@ class Server implements RunningServer {
 
   async start(): Promise<void> {
     const { broker, nameServer, http } = this.endpoints
-    this.#ports = await portsForClients(broker)
+    this.#ports = await portsForClients(broker, this.#options.configuration.values.varveVip)
     if (nameServer !== undefined) await checkFree(nameServer)
     this.#stopMetrics = registerProcessMetrics(this.registry)
     if (http !== undefined) this.#http = await this.#listenHttp(http)

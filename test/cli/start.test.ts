@@ -83,6 +83,16 @@ describe('varve start', () => {
     )
   })
 
+  test('has no port for VIP channels where that is off, and does without', async () => {
+    const broker = start(join(freshDirectory(), 'data'), '--set', 'varveVip=false')
+    const { broker: main, vip } = (await broker.first) as Record<string, string>
+    expect(vip).toBeUndefined()
+    const connection = await connectTo(main as string)
+    expect(await send(connection, 'orders', 'book')).toMatchObject({ code: RESPONSE.SUCCESS })
+    connection.close('done')
+    expect((await stop(broker)).status).toBe(0)
+  })
+
   test('says in words where everything is, how it was recovered, and what to try', async () => {
     const directory = join(freshDirectory(), 'data')
     const broker = startVarve(argsFor(directory))
