@@ -412,6 +412,28 @@ describe('a broker that is killed', () => {
     expect(await place.bodies(TOPIC)).toEqual(['open'])
   })
 
+  test('and comes back to copies as Apache RocketMQ makes them takes them for the messages with their keys', async () => {
+    const before = await openBrokerOnDisk()
+    const open = sendHalf(before, 'open')
+    endTransaction(before, 'commit', sendHalf(before, 'paid'))
+    for (const { body, bornAtMs, properties } of await before.messages(HALF_QUEUE.topic))
+      before.store.append({
+        ...HALF_QUEUE,
+        body,
+        bornAtMs,
+        properties: { ...properties, TRANSACTION_CHECK_TIMES: '1' }
+      })
+    await using place = await reopened(before)
+    const producer = joinProducers(place, PRODUCERS)
+    expect(place.broker.transactions.counts.of(TOPIC).open).toBe(2) // Until the commit has been searched for.
+    await checkAfter(place, TIMEOUT_MS)
+    expect(producer.questions.map(question => messageOf(question).properties.UNIQ_KEY)).toEqual(['key_of_open'])
+    endTransaction(place, 'commit', open)
+    await checkAfter(place, INTERVAL_MS)
+    expect(producer.questions).toHaveLength(1)
+    expect(await place.bodies(TOPIC)).toEqual(['paid', 'open'])
+  })
+
   test('starts without looking at what is done', async () => {
     const before = await openBrokerOnDisk()
     for (let i = 0; i < 500; i++) endTransaction(before, i % 2 === 0 ? 'commit' : 'rollback', sendHalf(before, `m${i}`))

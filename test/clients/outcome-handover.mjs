@@ -1,7 +1,7 @@
 /**
  * Unfinished outcomes handed over: one broker takes transactions, some decided and some not, and messages that consumers give
  * back; it is stopped or killed, and the other opens its store and finishes them. Varve and Apache RocketMQ, both ways:
- * `node test/clients/outcome-handover.mjs`. Clients are Apache's own for Java.
+ * `npm run test:outcomes -- [--only TEXT]`. Clients are Apache's own for Java.
  *
  * What consumers got before and after is compared with what was sent, message by message. After a clean stop each comes as
  * often as it should; after a kill what the dead broker had not noted comes again, as between two runs of Apache's own.
@@ -28,6 +28,8 @@ const ANSWERS = ['commit', 'rollback', 'commit', 'rollback']
 const isCommitted = id => ANSWERS[id % 4] === 'commit'
 const isOpen = id => DECISIONS[id % 4] === 'unknown'
 const COUNT = 40
+/** A number far from all others, of a message that is rolled back whoever asks. */
+const ELSEWHERE = 10_001
 /** How often a message fails for those who retry, by number; and how often it is retried. */
 const FAILURES = [0, 1, 99]
 const RETRIES_MAX = 1
@@ -99,7 +101,7 @@ async function handOver({ from, to, end, home }) {
     await start(to)
     await untilRouted(nameServer.address, PAID)
     const second = await clients('second')
-    await finish(second, { nameServer: nameServer.address })
+    await finish(second, { nameServer: nameServer.address, isClean: end === 'stop' })
     compare([first.process, second.process], { to, end })
   } finally {
     for (const process of running.reverse()) await process.kill()
@@ -139,16 +141,19 @@ async function begin({ process }) {
   await pause(1500) // The last have been given back, and offsets reach the broker each second.
 }
 
-async function finish({ process }, { nameServer }) {
+async function finish({ process }, { nameServer, isClean }) {
+  // Producers make themselves known to the brokers that they have sent something to.
+  await process.run({ do: 'sendHalf', as: 't', topic: PAID, decisions: ['rollback'], from: ELSEWHERE, ...PROPERTIES })
   const open = Array.from({ length: COUNT }, (_, id) => id).filter(isOpen)
   const asked = () => new Set(process.events('asked').map(({ id }) => id))
   await until(
     () => open.every(id => asked().has(id)),
     () => `asked about ${[...asked()]}`
   )
-  // Each has been asked about before the other broker took over, and that broker counts on.
+  // Each has been asked about before the other broker took over, and that broker counts on; one that was killed had not
+  // yet noted how far it had come in the queue of half messages.
   for (const { id, times } of process.events('asked'))
-    if (isOpen(id)) expect(times >= 2, `question ${times} about ${id} is not the first`)
+    if (isOpen(id)) expect(times >= (isClean ? 2 : 1), `question ${times} about ${id} is not the first`)
   await until(
     () => consumedIn(process.journal, PAID).filter(({ id }) => isOpen(id)).length >= COUNT / 4,
     'what is committed now comes'
@@ -174,7 +179,9 @@ function compare(processes, { to, end }) {
   const journal = processes.flatMap(process => process.journal)
   const consumed = (topic, by) => consumedIn(journal, topic, by)
   const isClean = end === 'stop'
-  const halves = new Map(journal.filter(({ event }) => event === 'half').map(line => [line.id, line]))
+  const halves = new Map(
+    journal.filter(({ event, id }) => event === 'half' && id !== ELSEWHERE).map(line => [line.id, line])
+  )
   const sent = new Map(
     journal.filter(({ event, topic }) => event === 'sent' && topic === HARD).map(line => [line.id, line])
   )
@@ -183,7 +190,8 @@ function compare(processes, { to, end }) {
   const paid = consumed(PAID)
   expectSame(idsOf(paid), Array.from({ length: COUNT }, (_, id) => id).filter(isCommitted), 'what was committed')
   // Apache's broker forgets a commit that it or another had not noted, asks, and stores the message once more.
-  if (isClean || to === 'varve') expectSame(placesOf(paid).length, idsOf(paid).length, 'each is stored once')
+  const isTwice = id => placesOf(paid.filter(line => line.id === id)).length > 1
+  if (isClean || to === 'varve') expectSame(idsOf(paid).filter(isTwice), [], 'stored more than once')
   for (const line of paid) expectWhole(line, halves.get(line.id).uniqueId)
 
   const retried = consumed(HARD, 'retry')
@@ -224,8 +232,13 @@ function expectLetters(letters, { sent, isClean, reconsumeTimes, isDead }) {
   }
 }
 
-const idsOf = lines => [...new Set(lines.map(({ id }) => id))].sort((one, other) => one - other)
-const placesOf = lines => [...new Set(lines.map(({ queueId, queueOffset }) => `${queueId} ${queueOffset}`))]
+function idsOf(lines) {
+  return [...new Set(lines.map(({ id }) => id))].sort((one, other) => one - other)
+}
+
+function placesOf(lines) {
+  return [...new Set(lines.map(({ queueId, queueOffset }) => `${queueId} ${queueOffset}`))]
+}
 
 function expectWhole({ id, intact, tags, keys, properties }, uniqueId) {
   expectSame(

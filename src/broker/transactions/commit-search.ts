@@ -2,7 +2,8 @@
  * Search for a commit: whether a half message of an earlier run has been committed although no operation message says so,
  * because the broker died between the two; or which way a transaction went that is long passed.
  *
- * The committed message names the half message that it came from, and that one names the first of its copies.
+ * The committed message names the half message that it came from, and that one names the first of its copies. Of a copy
+ * that does not, a committed message with its unique key is taken for it.
  */
 import { SCHEDULE_TOPIC, SYS_FLAG, TIMER_TOPIC } from '../../layout/index.ts'
 import type { Store } from '../../store/index.ts'
@@ -13,6 +14,7 @@ export interface CommitTraces {
   /** Where the message first stood in the half queue. */
   readonly firstOffset: number
   readonly uniqueKey: string
+  readonly isNamelessCopy: boolean
   /** Where it would be, were it committed. */
   readonly topics: readonly string[]
 }
@@ -24,13 +26,14 @@ export function tracesOf(half: HalfMessage): CommitTraces {
     physicalOffset: half.physicalOffset,
     firstOffset: half.firstOffset ?? half.queueOffset,
     uniqueKey: half.uniqueKey,
+    isNamelessCopy: half.isNamelessCopy,
     topics: half.isDelayed ? [topic, SCHEDULE_TOPIC, TIMER_TOPIC] : [topic]
   }
 }
 
 export async function isCommitted(
   store: Pick<Store, 'messagesByKey'>,
-  { physicalOffset, firstOffset, uniqueKey, topics }: CommitTraces
+  { physicalOffset, firstOffset, uniqueKey, isNamelessCopy, topics }: CommitTraces
 ): Promise<boolean> {
   if (uniqueKey === '') return false
   for (const topic of topics) {
@@ -38,7 +41,9 @@ export async function isCommitted(
     const found = messages.some(
       ({ sysFlag, preparedTransactionOffset, properties }) =>
         (sysFlag & SYS_FLAG.TRANSACTION_MASK) === SYS_FLAG.TRANSACTION_COMMIT &&
-        (preparedTransactionOffset === physicalOffset || properties[FIRST_OFFSET_PROPERTY] === String(firstOffset))
+        (isNamelessCopy ||
+          preparedTransactionOffset === physicalOffset ||
+          properties[FIRST_OFFSET_PROPERTY] === String(firstOffset))
     )
     if (found) return true
   }

@@ -89,6 +89,11 @@ export class HalfMessage {
     return this.#number(this.#span(FIRST_OFFSET))
   }
 
+  /** Apache RocketMQ stores one it asks about again, too, but says in most of its copies only how often it has asked. */
+  get isNamelessCopy(): boolean {
+    return this.checkTimes > 0 && this.firstOffset === undefined
+  }
+
   /** So long after its birth it is not asked about, `otherwise` at least; undefined if it leaves that to the broker. */
   immunityMs(otherwise: number): number | undefined {
     const span = this.#span(IMMUNITY)

@@ -51,11 +51,12 @@ async function readOperations({ store, ledger, log }: HalfReadingWorld): Promise
   }
 }
 
-/** Of copies of one message the last counts. */
+/** Of copies of one message the last counts. One that does not say of what is a copy of the last with its unique key. */
 async function readPending({ store, ledger, half, counts, log }: HalfReadingWorld): Promise<void> {
   const { states, inherited } = ledger
   const until = ledger.end
   const lastOf = new Map<number, number>()
+  const firstByKey = new Map<string, number>()
   for (let offset = states.nextPending(states.base, until); offset < until; ) {
     const views = await store.readViews({ ...HALF_QUEUE, offset, countMax: Math.min(READ_COUNT, until - offset) })
     logDamaged(log, views.damaged)
@@ -66,7 +67,8 @@ async function readPending({ store, ledger, half, counts, log }: HalfReadingWorl
         ledger.close(at)
         continue
       }
-      const first = half.firstOffset ?? at
+      const first = half.firstOffset ?? (half.isNamelessCopy ? firstByKey.get(half.uniqueKey) : undefined) ?? at
+      if (half.uniqueKey !== '') firstByKey.set(half.uniqueKey, first)
       const earlier = lastOf.get(first)
       if (earlier !== undefined) closeEarlier(ledger, counts, earlier, at, half)
       else if (first !== at) linkFirst(ledger, first, at)
