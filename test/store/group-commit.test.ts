@@ -53,7 +53,7 @@ describe('whoever waits for the disk', () => {
     { who: 'on behalf of several', ask: (commit: GroupCommit) => [commit.flushed(APPENDED, 2)] }
   ])('$who, is served by the flusher, so that the owner goes on', async ({ ask }) => {
     const { commit, woken, ownSyncs } = groupCommit()
-    for (const asked of ask(commit)) asked.catch(() => {})
+    void Promise.allSettled(ask(commit))
     await turn()
     expect([woken, ownSyncs()]).toEqual([['flusher'], 0])
     commit.close()
