@@ -135,12 +135,9 @@ export class SendQueue {
   }
 
   #expire(waiting: WaitingSend): void {
-    const details = {
-      reason: TIMED_OUT,
-      periodInQueueMs: Math.round(this.#world.clock.monotonicMs() - waiting.sinceMs),
-      sizeOfQueue: this.#count
-    }
-    this.#answer(waiting, new VarveError('BROKER_BUSY', details))
+    const periodMs = Math.round(this.#world.clock.monotonicMs() - waiting.sinceMs)
+    const reason = `${TIMED_OUT}, period in queue: ${periodMs}ms, size of queue: ${this.#count}`
+    this.#answer(waiting, new VarveError('BROKER_BUSY', { reason }))
   }
 
   #refuseAll(error: VarveError): void {

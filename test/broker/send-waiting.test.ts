@@ -134,7 +134,7 @@ describe('a send without room', () => {
     await path.advance(1)
     expect(answers[0]).toMatchObject({
       code: 'BROKER_BUSY',
-      details: { reason: TIMED_OUT, periodInQueueMs: 200, sizeOfQueue: 2 }
+      details: { reason: `${TIMED_OUT}, period in queue: 200ms, size of queue: 2` }
     })
     expect(answers[1]).toBeUndefined()
     give(1)
