@@ -139,6 +139,7 @@ export class Broker implements BrokerTables {
       config,
       clock,
       random,
+      defer: setImmediate,
       storeHost,
       transform: firstMeant([
         deadLetterKind({

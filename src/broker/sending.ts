@@ -45,7 +45,7 @@ export interface SendingWorld {
   /** Makes the timers; default those of the system. */
   readonly alarm?: () => Alarm
   /** Runs it when everything else that this turn of the event loop has to do is done. */
-  readonly defer?: (run: () => void) => void
+  readonly defer: (run: () => void) => void
 }
 
 /** The bits that only the broker sets. */
@@ -70,20 +70,13 @@ export class Sending {
   readonly #own = { region: '', isTraced: true, cluster: '' }
 
   constructor(world: SendingWorld) {
-    const {
-      config,
-      clock,
-      storeHost,
-      random = seededRandom(freshSeed()),
-      alarm = systemAlarm,
-      defer = setImmediate
-    } = world
+    const { config, clock, storeHost, random = seededRandom(freshSeed()), alarm = systemAlarm } = world
     this.#config = config
     this.#appending = world.appending
     this.#topics = world.topics
     this.#checks = new SendChecks({ ...world, random })
     this.#queue = new SendQueue({ ...world, alarm: alarm(), storeNow: draft => this.#storeNow(draft) })
-    this.#durability = new Durability({ ...world, alarm: alarm(), defer })
+    this.#durability = new Durability({ ...world, alarm: alarm() })
     this.#transform = world.transform
     this.#onSent = world.onSent
     this.#uniqueKeys = new UniqueKeys(clock, storeHost)

@@ -52,7 +52,7 @@ export interface ClientPorts {
 export async function portsForClients({ host, port }: Endpoint, hasVip: boolean): Promise<ClientPorts> {
   if (port === 0) return freePorts(host, hasVip)
   await checkFree({ host, port })
-  if (hasVip) await vipOf(port, vip => checkFree({ host, port: vip }))
+  await vipOf(port, hasVip, vip => checkFree({ host, port: vip }))
   return { port, listen: options => listenOn({ ...options, host, port }, hasVip), release: () => {} }
 }
 
@@ -65,7 +65,7 @@ async function freePorts(host: string, hasVip: boolean): Promise<ClientPorts> {
   for (let tries = 1; ; tries++) {
     const main = await reservePort({ host, port: 0 })
     try {
-      const vip = hasVip ? await vipOf(main.port, port => reservePort({ host, port })) : undefined
+      const vip = await vipOf(main.port, hasVip, port => reservePort({ host, port }))
       return {
         port: main.port,
         listen: options => listenOn({ ...options, host, port: main.port, reserved: main }, hasVip, vip),
@@ -84,8 +84,8 @@ async function freePorts(host: string, hasVip: boolean): Promise<ClientPorts> {
 async function listenOn(options: ListenOptions, hasVip: boolean, reservedVip?: ReservedPort): Promise<BrokerListeners> {
   const main = await listenRemoting(options)
   try {
-    const listenVip = (port: number) => listenRemoting({ ...options, port, reserved: reservedVip })
-    return { main, vip: hasVip ? await vipOf(options.port, listenVip) : undefined }
+    const vip = await vipOf(options.port, hasVip, port => listenRemoting({ ...options, port, reserved: reservedVip }))
+    return { main, vip }
   } catch (error) {
     await main.close({ drainMs: 0 })
     throw error
@@ -93,9 +93,13 @@ async function listenOn(options: ListenOptions, hasVip: boolean, reservedVip?: R
 }
 
 /** Nobody has named this port, so an error says what it is wanted for. */
-async function vipOf<Result>(port: number, take: (vipPort: number) => Promise<Result>): Promise<Result | undefined> {
+async function vipOf<Result>(
+  port: number,
+  hasVip: boolean,
+  take: (vipPort: number) => Promise<Result>
+): Promise<Result | undefined> {
   const vipPort = port - VIP_DISTANCE
-  if (vipPort <= 0) return undefined
+  if (!hasVip || vipPort <= 0) return undefined
   try {
     return await take(vipPort)
   } catch (error) {

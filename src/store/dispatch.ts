@@ -24,6 +24,7 @@ import {
   tagsHashOf
 } from '../layout/index.ts'
 import type { Files } from './files.ts'
+import { OFFSET_IMPOSSIBLE, QUEUE_IMPOSSIBLE } from './impossible-heads.ts'
 import { type KeyIndex, putKeyHashes } from './key-index.ts'
 import { LogReader } from './log-reader.ts'
 import { LogWalk } from './log-walk.ts'
@@ -271,9 +272,9 @@ export class Dispatcher {
 
   #enqueue(topic: DispatchTopic, bytes: Uint8Array, positions: RecordPositions): void {
     const { queueId, queueOffset: offset } = positions
-    if (!isQueueOffset(offset)) return this.#passDamaged(positions, 'no queue can have its queue offset')
+    if (!isQueueOffset(offset)) return this.#passDamaged(positions, OFFSET_IMPOSSIBLE)
     const queue = topic.queues[queueId] ?? this.#newQueue(topic, queueId, offset)
-    if (queue === undefined) return this.#passDamaged(positions, 'no queue can have its topic and number')
+    if (queue === undefined) return this.#passDamaged(positions, QUEUE_IMPOSSIBLE)
     if (this.#options.fillHoles && (offset !== queue.nextOffset || !this.#doubts.isEmpty)) {
       return this.#enqueueDoubtful(topic, queue, bytes, positions)
     }

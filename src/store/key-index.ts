@@ -220,15 +220,17 @@ class IndexFiles implements KeyIndex {
   #namesOfRightSize(fileBytes: number): string[] {
     const names = listIndexFiles(this.#files, this.#options.directory)
     const whole: string[] = []
+    const unused: string[] = []
     for (const [i, name] of names.entries()) {
       const path = this.#path(name)
       const sizeBytes = this.#files.find(path)?.sizeBytes ?? 0
       const size = indexSizeOf(sizeBytes, this.#options, i === names.length - 1)
       if (size === 'wrong') throw new VarveError('STORE_LAYOUT_FOREIGN', { path, sizeBytes, expectedBytes: fileBytes })
       if (size === 'cut') this.#lengthen(name, fileBytes)
-      if (size !== 'unused') whole.push(name)
+      if (size === 'unused') unused.push(name)
+      else whole.push(name)
     }
-    for (const name of names) if (!whole.includes(name)) this.#remove(name)
+    for (const name of unused) this.#remove(name)
     return whole
   }
 

@@ -19,12 +19,12 @@
  * (dispatch.ts).
  */
 import { type Clock, MiB, VarveError } from '../base/index.ts'
-import { isTopicName } from '../layout/index.ts'
 import { prepareSegment } from './allocate.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { Dispatcher, type DispatchOptions, QueueHole, type QueueSeed } from './dispatch.ts'
 import { isInDoubt } from './doubt.ts'
 import type { Files } from './files.ts'
+import { canBeQueue } from './impossible-heads.ts'
 import type { RunJob } from './jobs.ts'
 import { type IndexCover, type KeyIndex, NO_INDEX, openKeyIndex } from './key-index.ts'
 import { firstStoredAt, joinScans, type LogEnd, type ScanRequest, type SegmentScan } from './log-scan.ts'
@@ -491,11 +491,11 @@ export class Recovery {
     }
   }
 
-  /** Not if the topic or the number of its record has rotted. One with files is told to be beyond the limit when it is opened. */
+  /** One with files that is beyond the limit is refused when it is opened. */
   #canBeQueue(topic: string, queueId: number): boolean {
     const { directory, queueIdMax } = this.#options
-    if (!isTopicName(topic) || queueId < 0) return false
-    return queueId <= queueIdMax || this.#files.find(queueDirectory(directory, topic, queueId)) !== undefined
+    const hasFiles = (): boolean => this.#files.find(queueDirectory(directory, topic, queueId)) !== undefined
+    return canBeQueue(topic, queueId, queueIdMax, hasFiles)
   }
 
   #damageIsKnown(from: number): boolean {

@@ -12,7 +12,6 @@ import {
   getInt53,
   isExtAddress,
   isQueueOffset,
-  isTopicName,
   PROPERTY,
   type RecordPositions,
   readDelayLevel,
@@ -23,8 +22,9 @@ import {
   tagsCodeOf
 } from '../layout/index.ts'
 import type { Files } from './files.ts'
+import { canBeQueue, OFFSET_IMPOSSIBLE, QUEUE_IMPOSSIBLE } from './impossible-heads.ts'
 import { QUEUE_ID_MAX_DEFAULT } from './options.ts'
-import { topicDirectory } from './paths.ts'
+import { queueDirectory, topicDirectory } from './paths.ts'
 import { QueueFiles } from './queue-files.ts'
 import type { DamageList } from './verify-report.ts'
 
@@ -119,7 +119,7 @@ export class EntryCheck {
       return
     }
     const queue = this.#lastQueues[record.queueId] ?? this.#newQueue(record.queueId)
-    if (queue === undefined) return this.#rotten('no queue can have its topic and number', record, at, record)
+    if (queue === undefined) return this.#rotten(QUEUE_IMPOSSIBLE, record, at, record)
     queue.recordCount++
     const { queueOffset } = record
     const expected = queue.lastOffset + 1
@@ -128,7 +128,7 @@ export class EntryCheck {
       queue.matchedCount++
       return this.#rotten(OTHER_OFFSET, record, at, { queueId: queue.queueId, queueOffset: expected })
     }
-    if (!isQueueOffset(queueOffset)) return this.#rotten('no queue can have its queue offset', record, at, record)
+    if (!isQueueOffset(queueOffset)) return this.#rotten(OFFSET_IMPOSSIBLE, record, at, record)
     if (queueOffset <= queue.lastOffset) this.#forgetMissing(queue)
     queue.lastOffset = queueOffset
     if (queueOffset < queue.lowestOffset) queue.lowestOffset = queueOffset
@@ -191,11 +191,13 @@ export class EntryCheck {
 
   /** Undefined if there can be none: the name of the topic or the number has rotted. */
   #newQueue(queueId: number): QueueWindow | undefined {
-    const isInRange = queueId >= 0 && queueId <= QUEUE_ID_MAX_DEFAULT
-    if (!isTopicName(this.#lastTopic) || !(isInRange || this.#options.known.has(`${this.#lastTopic}/${queueId}`)))
-      return undefined
+    const { directory, known } = this.#options
+    const topic = this.#lastTopic
+    const isThere = (): boolean =>
+      known.has(`${topic}/${queueId}`) || this.#files.find(queueDirectory(directory, topic, queueId)) !== undefined
+    if (!canBeQueue(topic, queueId, QUEUE_ID_MAX_DEFAULT, isThere)) return undefined
     const queue: QueueWindow = {
-      topic: this.#lastTopic,
+      topic,
       queueId,
       recordCount: 0,
       matchedCount: 0,
