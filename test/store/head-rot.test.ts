@@ -91,6 +91,15 @@ describe('a queue offset that has become', () => {
   })
 })
 
+test('a queue number beyond the usual limit is no rot where the queue is there', async () => {
+  const disk = new SimulatedDisk()
+  const store = await openStore({ ...simulated(disk), queueIdMax: 100_000 })
+  fill(store, 3, { queue: { topic: 'wide', queueId: 70_000 } })
+  await store.close()
+  disk.remove('/store/varve/queues')
+  expect((await verifyStore(disk, { directory: '/store' })).damage).toEqual([])
+})
+
 describe('a head in which has rotted', () => {
   /** Behind the body, before the properties. */
   const topicAt = (disk: SimulatedDisk, position: number): number => {
