@@ -91,6 +91,34 @@ describe('a queue offset that has become', () => {
   })
 })
 
+describe('a queue offset whose place no number tells, where no queue says what it was', () => {
+  const BEYOND = 2 ** 62
+
+  test('is found by verification, as damage of the record', async () => {
+    const { disk, positions } = await closedStore()
+    setQueueOffset(disk, positions[10]!, BEYOND)
+    disk.removeDirectory('/store/consumequeue')
+    const { damage } = await verifyStore(disk, { directory: '/store' })
+    expect(damage).toContainEqual(
+      expect.objectContaining({ kind: 'record', problem: 'no queue can have its queue offset', from: positions[10] })
+    )
+  })
+
+  test('costs a rebuild that message alone, though it is the only one of its queue', async () => {
+    const disk = new SimulatedDisk()
+    const store = await openStore(simulated(disk))
+    fill(store, 1)
+    fill(store, 1, { queue: OTHER })
+    const { physicalOffset } = (await store.read({ ...OTHER, offset: 0 })).messages[0]!
+    await store.close()
+    setQueueOffset(disk, physicalOffset, BEYOND)
+    disk.removeDirectory('/store/consumequeue')
+    await using reopened = await openStore(simulated(disk))
+    expect(reopened.info().recovery.damaged).toMatchObject([{ from: physicalOffset }])
+    expect((await readable(reopened)).names).toEqual(['m0'])
+  })
+})
+
 test('a queue number beyond the usual limit is no rot where the queue is there', async () => {
   const disk = new SimulatedDisk()
   const store = await openStore({ ...simulated(disk), queueIdMax: 100_000 })
