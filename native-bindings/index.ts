@@ -17,6 +17,37 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/**
+ * What `intactRecords` needs to know, in the order of its numbers. Fields are named by where they stand in a record, each
+ * before the body. What differs between two records looked at with one plan: offsets, sizes, body and properties.
+ */
+export const RECORD_PLAN = [
+  /** The records of `positions[from, until)`, the first of which has `queueOffset`. */
+  'from',
+  'until',
+  /** Byte p of the log is `bytes[p - base]`. */
+  'base',
+  'queueOffset',
+  'totalBytesAt',
+  'magicAt',
+  /** As 32 bits without a sign, as are those below. */
+  'magic',
+  'checksumAt',
+  'queueIdAt',
+  'queueId',
+  'queueOffsetAt',
+  'physicalOffsetAt',
+  'sysFlagAt',
+  /** The bits that tell what hosts there are, and which of them are set. */
+  'hostBits',
+  'hostBitsSet',
+  /** The body begins behind it. */
+  'bodyBytesAt',
+  /** `bytes[topicFrom, topicUntil)` has the topic and the length before it. */
+  'topicFrom',
+  'topicUntil'
+] as const
+
 export interface Native {
   /** Maps the first `bytes` bytes of a file, shared. At most 4 GiB; the file must be that long. `path` is for messages. */
   map(file: number, bytes: number, writable: boolean, path: string): ArrayBuffer
@@ -87,6 +118,11 @@ export interface Native {
   crc32(bytes: Uint8Array, from: number, until: number): number
   /** CRC-32 of the first `count` ranges, each two numbers (from, until), into the first `count` numbers of `into`. */
   crc32Many(bytes: Uint8Array, ranges: Float64Array, count: number, into: Uint32Array): void
+  /**
+   * How many records, from the first that the plan names, are what it and their places say, and have a body that matches
+   * its checksum. The one at which it stops need not be damaged. Bytes are fetched ahead of being looked at.
+   */
+  intactRecords(bytes: Uint8Array, positions: Float64Array, sizes: Int32Array, plan: Float64Array): number
 
   /**
    * From now on a SIGBUS first writes a line with the file and the offset to stderr. Once per process; later calls do
@@ -176,6 +212,7 @@ const entryPoints: Record<keyof Native, true> = {
   unlockFile: true,
   crc32: true,
   crc32Many: true,
+  intactRecords: true,
   installSigbusHandler: true
 }
 

@@ -15,9 +15,14 @@ Arguments::Arguments(napi_env env, napi_callback_info info, size_t expected) : e
 uint64_t Arguments::integer(size_t index, const char* name, uint64_t max) {
   if (!ok_) return 0;
   double value = 0;
-  const bool is_number = napi_get_value_double(env_, values_[index], &value) == napi_ok;
+  if (napi_get_value_double(env_, values_[index], &value) != napi_ok) value = -1;
+  return number(value, name, max);
+}
+
+uint64_t Arguments::number(double value, const char* name, uint64_t max) {
+  if (!ok_) return 0;
   // The comparison is written so that NaN fails it.
-  if (!is_number || !(value >= 0 && value <= static_cast<double>(max)) || value != std::floor(value)) {
+  if (!(value >= 0 && value <= static_cast<double>(max)) || value != std::floor(value)) {
     refuse(name, "must be an integer within its range");
     return 0;
   }
@@ -77,6 +82,10 @@ Bytes Arguments::uint8_array(size_t index, const char* name) {
 
 double* Arguments::float64_array(size_t index, const char* name, size_t* length) {
   return static_cast<double*>(typed_array(index, name, napi_float64_array, "must be a Float64Array", length));
+}
+
+int32_t* Arguments::int32_array(size_t index, const char* name, size_t* length) {
+  return static_cast<int32_t*>(typed_array(index, name, napi_int32_array, "must be an Int32Array", length));
 }
 
 uint32_t* Arguments::uint32_array(size_t index, const char* name, size_t* length) {

@@ -36,7 +36,11 @@ class Arguments {
   napi_value array_buffer(size_t index, const char* name, Bytes* bytes);
   Bytes uint8_array(size_t index, const char* name);
   double* float64_array(size_t index, const char* name, size_t* length);
+  int32_t* int32_array(size_t index, const char* name, size_t* length);
   uint32_t* uint32_array(size_t index, const char* name, size_t* length);
+
+  // A number that came in an array, as an integer from 0 to `max`.
+  uint64_t number(double value, const char* name, uint64_t max);
 
   // Refuses the call: `explains` finishes the sentence "<name> …".
   void refuse(const char* name, const char* explains);

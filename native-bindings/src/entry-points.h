@@ -36,6 +36,9 @@ napi_value unlock_file(napi_env env, napi_callback_info info);
 napi_value crc32_of(napi_env env, napi_callback_info info);
 napi_value crc32_of_many(napi_env env, napi_callback_info info);
 
+// records.cc
+napi_value intact_records(napi_env env, napi_callback_info info);
+
 // module.cc
 napi_value install_handler(napi_env env, napi_callback_info info);
 

@@ -41,6 +41,7 @@ constexpr EntryPoint kEntryPoints[] = {
     {"unlockFile", unlock_file},
     {"crc32", crc32_of},
     {"crc32Many", crc32_of_many},
+    {"intactRecords", intact_records},
     {"installSigbusHandler", install_handler},
 };
 

@@ -2,7 +2,7 @@
  * Record reader: from positions in the log to records, checked.
  *
  * Records come as views of the mapped segments; what is not in memory is left alone and noted (warmth.ts). Neighbours
- * in the log are handled together: one look whether they are in memory, one call for all their checksums.
+ * in the log are handled together: one look whether they are in memory, one call for all of them (record-run.ts).
  *
  * Invariants:
  * - a record is handed out only if it is whole, stands in its own place, has the queue and offset asked for and a body
@@ -23,9 +23,10 @@ import {
   RECORD_WHOLE,
   RecordPositions
 } from '../layout/index.ts'
-import { checksums } from './checksum.ts'
+import { checksum } from './checksum.ts'
 import type { LogSegment, LogSegments } from './log-segments.ts'
-import { type Entries, READ_COUNT_MAX } from './queue-entries.ts'
+import type { Entries } from './queue-entries.ts'
+import { RecordRun } from './record-run.ts'
 import type { Queue } from './topics.ts'
 import { WarmWindow } from './warm-window.ts'
 import { Warmth } from './warmth.ts'
@@ -54,11 +55,7 @@ export class RecordReader {
   readonly #segments: LogSegments
   readonly #positions = new RecordPositions()
   readonly #warm = new WarmWindow()
-  readonly #ranges = new Float64Array(2 * READ_COUNT_MAX)
-  readonly #found = new Uint32Array(READ_COUNT_MAX)
-  readonly #expected = new Int32Array(READ_COUNT_MAX)
-  /** Whether the record of each entry of the run is whole so far. */
-  readonly #whole = new Uint8Array(READ_COUNT_MAX)
+  readonly #run = new RecordRun()
 
   constructor(segments: LogSegments) {
     this.#segments = segments
@@ -72,23 +69,21 @@ export class RecordReader {
     warmth: Warmth,
     make: Make<Item>
   ): ReadRecords<Item> | undefined {
-    const items: (Item | undefined)[] = []
     const damaged: VarveError[] = []
     const count = countWithin(entries, bytesMax)
+    const items = new Array<Item | undefined>(count)
     for (let from = 0; from < count; ) {
       const position = entries.positions[from] as number // Below count.
       if (entries.sizes[from] === FILLER_SIZE_BYTES || position < this.#segments.firstPosition) {
         damaged.push(damagedAt(queue, entries, from, 'its record is lost'))
-        items.push(undefined)
-        from++
+        items[from++] = undefined
         continue
       }
       const segment = this.#segments.at(position)
       const until = this.#runUntil(entries, from, count, segment)
       const source = this.#sourceOf(entries, from, until, segment, warmth)
       if (source !== undefined && !warmth.isCold) {
-        this.#check(queue, entries, from, until, source)
-        this.#take(queue, entries, from, until, source, items, damaged, make)
+        this.#readRun(queue, entries, from, until, source, items, damaged, make)
       }
       from = until
     }
@@ -178,51 +173,54 @@ export class RecordReader {
     return undefined
   }
 
-  /** Notes for each record of the run whether it is what the entry says. */
-  #check(queue: Queue, entries: Entries, from: number, until: number, { bytes, view, base }: Source): void {
-    const positions = this.#positions
-    for (let i = from; i < until; i++) {
-      const position = entries.positions[i] as number // Below count.
-      const at = position - base
-      const isWhole =
-        at < view.byteLength &&
-        locate(view, at, view.byteLength, positions) === RECORD_WHOLE &&
-        positions.physicalOffset === position &&
-        positions.queueOffset === entries.offset + i &&
-        positions.queueId === queue.queueId &&
-        positions.totalBytes === entries.sizes[i] &&
-        sameTopic(queue.topic.bytes, bytes, positions)
-      this.#whole[i] = isWhole ? 1 : 0
-      // An empty body has nothing to check, and so has a record that is none: the checksum of no bytes is 0.
-      const { bodyAt, bodyBytes } = positions
-      const isChecked = isWhole && bodyBytes > 0
-      this.#ranges[2 * (i - from)] = isChecked ? bodyAt : 0
-      this.#ranges[2 * (i - from) + 1] = isChecked ? bodyAt + bodyBytes : 0
-      this.#expected[i] = isChecked ? view.getInt32(at + BODY_CHECKSUM_AT) : 0
-    }
-    checksums(bytes, this.#ranges, until - from, this.#found)
-  }
-
-  #take<Item>(
+  /** One record by itself, and those behind it for which that was enough; what is not intact by itself again. */
+  #readRun<Item>(
     queue: Queue,
     entries: Entries,
     from: number,
     until: number,
-    { bytes, view, base }: Source,
+    source: Source,
     items: (Item | undefined)[],
     damaged: VarveError[],
     make: Make<Item>
   ): void {
-    for (let i = from; i < until; i++) {
-      const isIntact = ((this.#found[i - from] as number) & 0x7fffffff) === this.#expected[i]
-      if (this.#whole[i] === 1 && isIntact) {
-        items.push(make(bytes, view, (entries.positions[i] as number) - base, entries.sizes[i] as number))
+    const { bytes, view, base } = source
+    const { positions, sizes } = entries
+    for (let next = from; next < until; ) {
+      const problem = this.#problemOf(queue, entries, next, source)
+      if (problem !== undefined) {
+        damaged.push(damagedAt(queue, entries, next, problem))
+        items[next++] = undefined
         continue
       }
-      const problem = isIntact ? 'no such record stands there' : 'the body does not match its checksum'
-      damaged.push(damagedAt(queue, entries, i, problem))
-      items.push(undefined)
+      const knownUntil = this.#run.knownUntil(entries, next + 1, until, source, this.#positions)
+      // Below count: there is a position and a size.
+      for (; next < knownUntil; next++) {
+        items[next] = make(bytes, view, (positions[next] as number) - base, sizes[next] as number)
+      }
     }
+  }
+
+  /** Why the record is not what its entry says; undefined if it is, and then `#positions` tells of it. */
+  #problemOf(queue: Queue, entries: Entries, index: number, { bytes, view, base }: Source): string | undefined {
+    const located = this.#positions
+    const position = entries.positions[index] as number // Below count.
+    const at = position - base
+    const isWhole =
+      at >= 0 && // Entries may be damaged, too.
+      at < view.byteLength &&
+      locate(view, at, view.byteLength, located) === RECORD_WHOLE &&
+      located.physicalOffset === position &&
+      located.queueOffset === entries.offset + index &&
+      located.queueId === queue.queueId &&
+      located.totalBytes === entries.sizes[index] &&
+      sameTopic(queue.topic.bytes, bytes, located)
+    if (!isWhole) return 'no such record stands there'
+    const { bodyAt, bodyBytes } = located
+    // An empty body has nothing to check.
+    if (bodyBytes === 0) return undefined
+    const isIntact = (checksum(bytes, bodyAt, bodyAt + bodyBytes) & 0x7fffffff) === view.getInt32(at + BODY_CHECKSUM_AT)
+    return isIntact ? undefined : 'the body does not match its checksum'
   }
 }
 

@@ -535,7 +535,8 @@ function viewsOf({ items, damaged, tagsCodes, offset, nextOffset }: Found<Uint8A
   return { count: items.length, bytes, tagsCodes, offset: offset as QueueOffset, nextOffset, damaged }
 }
 
-const cut: Make<Uint8Array> = (bytes, _view, at, sizeBytes) => bytes.subarray(at, at + sizeBytes)
+const cut: Make<Uint8Array> = (_bytes, view, at, sizeBytes) =>
+  new Uint8Array(view.buffer, view.byteOffset + at, sizeBytes)
 
 /** The same fields as in the model, without the types of their units. */
 const decode: Make<StoredMessage> = (bytes, view, at, sizeBytes) => {

@@ -1,6 +1,7 @@
 import { ftruncateSync, readFileSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { RECORD_PLAN } from '../../native-bindings/index.ts'
 import { binaryPath, codeOf, fileOf, inChild, loading, mappingCount, native, PAGE } from './fixtures.ts'
 
 const GiB = 2 ** 30
@@ -224,9 +225,22 @@ describe('a range named by its address', () => {
 })
 
 describe('an argument', () => {
-  const { map, unmap, widen, prefault, addressOf, allocate, readNoWait, crc32, crc32Many, lockFile } =
+  const { map, unmap, widen, prefault, addressOf, allocate, readNoWait, crc32, crc32Many, intactRecords, lockFile } =
     native as unknown as Record<string, (...values: unknown[]) => unknown> // So that wrong types can be handed in.
   const one = new Uint8Array(1)
+  const places = new Float64Array(1)
+  const sizes = new Int32Array(1)
+  const planWith = (numbers: Partial<Record<(typeof RECORD_PLAN)[number], number>>) =>
+    Float64Array.from(RECORD_PLAN, name => numbers[name] ?? (name === 'bodyBytesAt' ? 84 : 0))
+
+  test('that is right is taken, wherever a record is said to lie', () => {
+    const plan = planWith({ until: 1 })
+    for (const place of [0, -1, 1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60]) {
+      for (const size of [0, 1, 2, -1, 2 ** 31 - 1, -(2 ** 31)]) {
+        expect(intactRecords?.(one, Float64Array.of(place), Int32Array.of(size), plan)).toBe(0)
+      }
+    }
+  })
 
   test.each<[string, (() => unknown) | undefined]>([
     ['too few', () => map?.(1, 2)],
@@ -256,7 +270,20 @@ describe('an argument', () => {
     ['more checksums than ranges', () => crc32Many?.(one, new Float64Array(2), 2, new Uint32Array(2))],
     ['more checksums than results', () => crc32Many?.(one, new Float64Array(4), 2, new Uint32Array(1))],
     ['one range outside', () => crc32Many?.(one, Float64Array.of(0, 1, 0, 2), 2, new Uint32Array(2))],
-    ['one range that is no number', () => crc32Many?.(one, Float64Array.of(Number.NaN, 1), 1, new Uint32Array(1))]
+    ['one range that is no number', () => crc32Many?.(one, Float64Array.of(Number.NaN, 1), 1, new Uint32Array(1))],
+    ['a plan that is too short', () => intactRecords?.(one, places, sizes, new Float64Array(RECORD_PLAN.length - 1))],
+    ['a plan of more records than places', () => intactRecords?.(one, places, sizes, planWith({ until: 2 }))],
+    ['a plan that ends before it begins', () => intactRecords?.(one, places, sizes, planWith({ from: 1, until: 0 }))],
+    ['a plan with a field behind the body', () => intactRecords?.(one, places, sizes, planWith({ queueIdAt: 85 }))],
+    [
+      'a plan with a wide field that reaches it',
+      () => intactRecords?.(one, places, sizes, planWith({ queueOffsetAt: 81 }))
+    ],
+    ['a plan without a head', () => intactRecords?.(one, places, sizes, planWith({ bodyBytesAt: 3 }))],
+    ['a plan whose topic lies outside', () => intactRecords?.(one, places, sizes, planWith({ topicUntil: 2 }))],
+    ['a plan with a number that is none', () => intactRecords?.(one, places, sizes, planWith({ base: Number.NaN }))],
+    ['places of another kind', () => intactRecords?.(one, sizes, sizes, planWith({}))],
+    ['sizes of another kind', () => intactRecords?.(one, places, places, planWith({}))]
   ])('that is wrong is refused: %s', (_, call) => {
     expect(codeOf(() => call?.())).toBe('ERR_VARVE_ARGUMENT')
   })
