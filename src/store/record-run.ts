@@ -8,7 +8,8 @@
  * Invariants:
  * - it is only told of a first record that `locate` found whole, and that has the right topic and queue: the native code
  *   takes the places of all fields from there, and knows no layout of its own
- * - a record that it passes over need not be damaged; the caller looks at it by itself
+ * - a record at which it stops need not be damaged: it may only be of another version, or have hosts of another kind; the
+ *   caller looks at it by itself
  *
  * Not here: looking at one record (record-reader.ts).
  */
