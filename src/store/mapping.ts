@@ -19,11 +19,11 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { getSystemErrorName } from 'node:util'
 import { markAsUntransferable } from 'node:worker_threads'
-import { loadNative, type Native } from '../../native-bindings/index.ts'
+import { loadNative, type Native, RECORD_PLAN } from '../../native-bindings/index.ts'
 import { assert, errnoOf, systemError, VarveError } from '../base/index.ts'
 import type { DropPages, MapperKind, Mapping, Prefault } from './files.ts'
 
-export type { Native }
+export { type Native, RECORD_PLAN }
 
 export interface MapRequest {
   readonly file: number

@@ -13,9 +13,8 @@
  *
  * Not here: looking at one record (record-reader.ts).
  */
-import { RECORD_PLAN } from '../../native-bindings/index.ts'
 import { RECORD_HEAD, type RecordPositions, SYS_FLAG, topicLengthBytesOf } from '../layout/index.ts'
-import { nativeIfBuilt } from './mapping.ts'
+import { nativeIfBuilt, RECORD_PLAN } from './mapping.ts'
 import type { Entries } from './queue-entries.ts'
 
 const HOST_BITS = SYS_FLAG.BORN_HOST_V6 | SYS_FLAG.STORE_HOST_V6
