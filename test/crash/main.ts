@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
+import { blockLog } from './block-log.ts'
 import { broker } from './broker.ts'
 import { clock } from './clock.ts'
 import { controls } from './controls.ts'
@@ -42,6 +43,7 @@ const scenarios: readonly Scenario[] = [
   tables,
   threads,
   kill,
+  blockLog,
   syscalls,
   outside,
   broker,

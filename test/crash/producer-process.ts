@@ -6,6 +6,7 @@ import { writeSync } from 'node:fs'
 import { seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { Journal } from './journal.ts'
+import type { Recorder } from './ledger.ts'
 import { type Body, QUEUES } from './messages.ts'
 import { appendOnce, nextCount } from './producer.ts'
 
@@ -20,7 +21,11 @@ export interface ProducerTask {
   readonly body: Body
   /** After so many bytes it only waits for its end: disks are finite. */
   readonly bytesMax: number
+  readonly defect?: ProducerDefect
 }
+
+/** Planted here, between producer and journal. */
+export type ProducerDefect = 'acknowledges before the sync'
 
 const WRITERS = 4
 
@@ -31,6 +36,7 @@ let isEnding = false
 
 const store = await openStore(task.store)
 const journal = new Journal(task.journal)
+const recorder = task.defect === 'acknowledges before the sync' ? hasty(journal) : journal
 const began = store.info().appendedUntil
 process.once('SIGTERM', () => {
   isEnding = true
@@ -63,16 +69,23 @@ async function write(): Promise<void> {
 async function append(): Promise<void> {
   const count = nextCount(random)
   try {
-    appendOnce(
-      { store, recorder: journal, seed: task.messageSeed, body: task.body },
-      nextId,
-      count,
-      random.below(QUEUES.length)
-    )
+    appendOnce({ store, recorder, seed: task.messageSeed, body: task.body }, nextId, count, random.below(QUEUES.length))
   } catch (error) {
     if (!(error instanceof VarveError) || !error.retryable) throw error
     await store.writable()
   } finally {
     nextId += count
+  }
+}
+
+function hasty(journal: Journal): Recorder {
+  return {
+    intend: (...said) => journal.intend(...said),
+    flushed: until => journal.flushed(until),
+    refused: (...said) => journal.refused(...said),
+    appended(firstId, count, place) {
+      journal.appended(firstId, count, place)
+      journal.flushed(place.physicalOffset + 1)
+    }
   }
 }
