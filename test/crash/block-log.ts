@@ -8,6 +8,9 @@
  *
  * In some images the power fails once more, while the kernel and the store recover.
  *
+ * Nothing has been started anew in between, so the store is told another boot id: by that it tells a loss of power from the
+ * death of a process (changed-files.ts).
+ *
  * All choices follow from the seed, but what stands in the log depends on time as well: a case that fails keeps its image.
  *
  * Not here: rules of the disk (test/support/disk-log.ts), how it is made (logged-disk.ts).
@@ -19,6 +22,7 @@ import { KiB, MiB, type Random, seededRandom } from '../../src/base/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import { type MapperKind, openRealFiles } from '../../src/store/index.ts'
 import { type CachePolicy, type DiskRecord, type DiskWrite, survivorsOf } from '../support/disk-log.ts'
+import { openInRun } from './changed-files.ts'
 import { enterJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { buildLoggedDisk, type LoggedDisk, recordDisk } from './logged-disk.ts'
@@ -208,6 +212,7 @@ class Bench {
       firstId: 0,
       body: BODY,
       bytesMax: LOAD_BYTES_MAX,
+      run: 'of the load',
       ...(this.#defect === 'acknowledges before the sync' ? { defect: this.#defect } : {})
     })
     await producer.opened
@@ -284,7 +289,7 @@ class Bench {
     copy(image, base)
     const after = before.copy()
     const records = await this.#record(base, async ({ mark }) => {
-      const recovering = await opened(() => openStore(store))
+      const recovering = await opened(() => openInRun('of a recovery that is cut', store))
       await checkOpen(recovering, after, { survives: 'flushed' })
       appendFileSync(mark, RECOVERED)
       await recovering.close()

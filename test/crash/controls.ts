@@ -17,8 +17,9 @@ import {
   RecordPositions,
   setInt53
 } from '../../src/layout/index.ts'
-import type { Files, OpenFile } from '../../src/store/files.ts'
+import type { Files } from '../../src/store/files.ts'
 import type { Job, RunJob } from '../../src/store/index.ts'
+import { changed, type FileWrapper } from './changed-files.ts'
 import { damageFiles } from './damage.ts'
 import { beginningOf, countCalls, type FaultSweep, failOnce } from './faults.ts'
 import { useBadNetwork } from './network.ts'
@@ -37,28 +38,6 @@ interface Control {
   readonly casesMax: number
   /** A failure of any kind finds it: what it touches is no longer there. */
   readonly mayCrash?: boolean
-}
-
-type FileWrapper = (file: OpenFile, files: Files) => Partial<OpenFile>
-
-/** The same files, some calls of which are others. */
-function changed(files: Files, calls: Partial<Files>, ofFile: FileWrapper = () => ({})): Files {
-  const open: Files['open'] = (path, mode) => {
-    const file = files.open(path, mode)
-    return overlay(file, ofFile(file, files))
-  }
-  return overlay(files, { open, ...calls })
-}
-
-function overlay<Thing extends object>(thing: Thing, calls: Partial<Thing>): Thing {
-  return new Proxy(thing, {
-    get(target, name) {
-      const own = Reflect.get(calls, name)
-      if (own !== undefined) return own
-      const value = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    }
-  })
 }
 
 const nothing = (): void => {}

@@ -5,6 +5,7 @@
 import { writeSync } from 'node:fs'
 import { seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
+import { openInRun } from './changed-files.ts'
 import { Journal } from './journal.ts'
 import type { Recorder } from './ledger.ts'
 import { type Body, QUEUES } from './messages.ts'
@@ -22,6 +23,8 @@ export interface ProducerTask {
   /** After so many bytes it only waits for its end: disks are finite. */
   readonly bytesMax: number
   readonly defect?: ProducerDefect
+  /** Of the system; its own by default. */
+  readonly run?: string
 }
 
 /** Planted here, between producer and journal. */
@@ -34,7 +37,7 @@ const random = seededRandom(task.seed)
 let nextId = task.firstId
 let isEnding = false
 
-const store = await openStore(task.store)
+const store = await (task.run === undefined ? openStore(task.store) : openInRun(task.run, task.store))
 const journal = new Journal(task.journal)
 const recorder = task.defect === 'acknowledges before the sync' ? hasty(journal) : journal
 const began = store.info().appendedUntil
