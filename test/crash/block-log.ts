@@ -16,7 +16,16 @@
  * Not here: rules of the disk (test/support/disk-log.ts), how it is made (logged-disk.ts).
  */
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, closeSync, openSync, renameSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+  writeSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { KiB, MiB, type Random, seededRandom } from '../../src/base/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
@@ -40,7 +49,10 @@ const LOAD_BYTES_MAX = 6 * MiB
 /** For images and log, all of which are sparse or small. */
 const MEMORY_BYTES_MAX = 3 * 1024 * MiB
 const RECOVERY_CUTS = 2
+
+/** Marks beside what the producers tell. */
 const RECOVERED = 'recovered\n'
+const NEXT_LIFE = 'next life\n'
 
 const POLICIES: readonly CachePolicy[] = [
   { kept: 0, torn: 0 },
@@ -188,7 +200,10 @@ class Bench {
     const records = await this.#record(base, disk => this.#produce(disk, options, ledger))
     this.tally.flushes += records.filter(({ kind }) => kind === 'flush').length
     this.tally.writes += records.filter(({ kind }) => kind === 'write').length
-    const witness: Witness = { hear: mark => enterJournal(mark, ledger), ledger: () => ledger.copy() }
+    const witness: Witness = {
+      hear: mark => (mark === NEXT_LIFE ? ledger.leaveUnsure() : enterJournal(mark, ledger)),
+      ledger: () => ledger.copy()
+    }
     await this.#lookAtCuts(options, base, records, cutsOf(records, mounts, random), witness)
   }
 
@@ -202,22 +217,28 @@ class Bench {
     )
   }
 
+  /** One producer, or a second one that goes on where the first has ended. */
   async #produce({ mark }: LoggedDisk, store: StoreOptions, { seed }: Ledger): Promise<void> {
     const random = this.#random
-    const producer = startProducer({
-      store,
-      journal: mark,
-      messageSeed: seed,
-      seed: random.uint32(),
-      firstId: 0,
-      body: BODY,
-      bytesMax: LOAD_BYTES_MAX,
-      run: 'of the load',
-      ...(this.#defect === 'acknowledges before the sync' ? { defect: this.#defect } : {})
-    })
-    await producer.opened
-    await Promise.race([pause(random.between(300, 1_500)), producer.ended])
-    await producer.end(random.chance(0.3) ? 'closed' : 'killed')
+    for (let lives = random.between(1, 2); lives > 0; lives--) {
+      const told = new Ledger(seed, BODY)
+      for (const life of readFileSync(mark, 'latin1').split(NEXT_LIFE)) enterJournal(life, told)
+      const producer = startProducer({
+        store,
+        journal: mark,
+        messageSeed: seed,
+        seed: random.uint32(),
+        firstId: told.nextId,
+        body: BODY,
+        bytesMax: LOAD_BYTES_MAX,
+        run: 'of the load',
+        ...(this.#defect === 'acknowledges before the sync' ? { defect: this.#defect } : {})
+      })
+      await producer.opened
+      await Promise.race([pause(random.between(300, 1_500)), producer.ended])
+      await producer.end(random.chance(0.5) ? 'closed' : 'killed')
+      appendFileSync(mark, NEXT_LIFE)
+    }
   }
 
   /** Lets the power fail at each of the cuts. `durable` becomes what the disk has for certain at the last of them. */

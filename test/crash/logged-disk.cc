@@ -5,7 +5,7 @@
  * | file | what it is |
  * |---|---|
  * | `disk` | the image, for a loop device; its size stays |
- * | `mark` | what is written to it goes to the log and nowhere else |
+ * | `mark` | what is written to it, wherever, stands behind all that was written before, and goes to the log |
  *
  * The log is a sequence of records, numbers little-endian: kind (4 bytes: 1 a write of `disk`, 2 a flush of it, 3 a mark),
  * count of bytes (4), position on the disk (8), the bytes.
@@ -17,6 +17,7 @@
  *
  * Not here: which of the writes a loss of power leaves (test/support/disk-log.ts).
  */
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -26,6 +27,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <string>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -77,7 +79,7 @@ class LoggedDisk {
   void serveUntilUnmounted() {
     std::vector<char> buffer(REQUEST_BYTES_MAX);
     for (;;) {
-      const ssize_t got = read(fuse_, buffer.data(), buffer.size());
+      const ssize_t got = ::read(fuse_, buffer.data(), buffer.size());
       if (got >= 0) {
         serve({buffer.data(), static_cast<size_t>(got)});
       } else if (errno == ENODEV) {
@@ -110,7 +112,7 @@ class LoggedDisk {
       case FUSE_OPEN:
         return open(*head);
       case FUSE_READ:
-        return readDisk(*head, body);
+        return read(*head, body);
       case FUSE_WRITE:
         return write(*head, body);
       case FUSE_FSYNC:
@@ -183,9 +185,14 @@ class LoggedDisk {
     answer(head, out);
   }
 
-  void readDisk(const fuse_in_header& head, Bytes body) {
+  void read(const fuse_in_header& head, Bytes body) {
     const auto* in = body.as<fuse_read_in>();
-    if (in == nullptr || head.nodeid != DISK || in->size > TRANSFER_BYTES_MAX) return answer(head, -EINVAL);
+    if (in == nullptr || in->size > TRANSFER_BYTES_MAX) return answer(head, -EINVAL);
+    if (head.nodeid == MARK) {
+      const size_t from = std::min<size_t>(in->offset, marks_.size());
+      return answer(head, 0, {marks_.data() + from, std::min<size_t>(in->size, marks_.size() - from)});
+    }
+    if (head.nodeid != DISK) return answer(head, -EINVAL);
     const ssize_t got = pread(image_, transfer_.data(), in->size, static_cast<off_t>(in->offset));
     if (got < 0) return answer(head, -errno);
     answer(head, 0, {transfer_.data(), static_cast<size_t>(got)});
@@ -197,6 +204,7 @@ class LoggedDisk {
     const Bytes bytes = {body.first + sizeof(*in), in->size};
     if (head.nodeid == MARK) {
       append(Kind::mark, 0, bytes);
+      marks_.append(bytes.first, bytes.count);
     } else if (head.nodeid == DISK && in->offset <= diskBytes_ && in->size <= diskBytes_ - in->offset) {
       append(Kind::write, in->offset, bytes);
       const ssize_t put = pwrite(image_, bytes.first, bytes.count, static_cast<off_t>(in->offset));
@@ -236,6 +244,7 @@ class LoggedDisk {
   const int log_;
   const uint64_t diskBytes_;
   std::vector<char> transfer_;
+  std::string marks_;
 };
 
 } // namespace

@@ -25,7 +25,7 @@ export function buildLoggedDisk(directory: string): string | undefined {
 export interface LoggedDisk {
   /** The disk, as a file: for a loop device. */
   readonly path: string
-  /** What is written here stands in the log, in order with what happens to the disk. */
+  /** A file. What is appended to it stands in the log, too, in order with what happens to the disk. */
   readonly mark: string
 }
 
