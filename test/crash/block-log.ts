@@ -13,25 +13,25 @@
  *
  * All choices follow from the seed, but what stands in the log depends on time as well: a case that fails keeps its image.
  *
- * Not here: rules of the disk (test/support/disk-log.ts), how it is made (logged-disk.ts).
+ * Not here: rules of the disk (test/support/disk-log.ts), how it is made (logged-disk.ts), file systems on it (disk-image.ts).
  */
-import { spawnSync } from 'node:child_process'
-import {
-  appendFileSync,
-  closeSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  truncateSync,
-  writeFileSync,
-  writeSync
-} from 'node:fs'
+import { appendFileSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { KiB, MiB, type Random, seededRandom } from '../../src/base/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import { type MapperKind, openRealFiles } from '../../src/store/index.ts'
 import { type CachePolicy, type DiskRecord, type DiskWrite, survivorsOf } from '../support/disk-log.ts'
 import { openInRun } from './changed-files.ts'
+import {
+  copyImage,
+  EXT4,
+  type FileSystem,
+  FLUSHES_NOTHING,
+  makeFileSystem,
+  whyNoFileSystem,
+  writeImage,
+  XFS
+} from './disk-image.ts'
 import { enterJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { buildLoggedDisk, type LoggedDisk, recordDisk } from './logged-disk.ts'
@@ -63,29 +63,6 @@ const POLICIES: readonly CachePolicy[] = [
   { kept: 0.1, torn: 0.5 }
 ]
 
-interface FileSystem {
-  readonly type: 'ext4' | 'xfs'
-  readonly imageBytes: number
-  readonly make: readonly string[]
-  /** While the load runs. */
-  readonly mountOptions: readonly string[]
-}
-
-const EXT4: FileSystem = {
-  type: 'ext4',
-  imageBytes: 128 * MiB,
-  // The smallest journal, so that it begins anew again and again.
-  make: ['mkfs.ext4', '-q', '-F', '-J', 'size=4', '-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0'],
-  mountOptions: ['data=ordered', 'data=writeback', 'data=journal']
-}
-
-const XFS: FileSystem = {
-  type: 'xfs',
-  imageBytes: 300 * MiB,
-  make: ['mkfs.xfs', '-q', '-K'],
-  mountOptions: ['']
-}
-
 export type DiskDefect = ProducerDefect | 'the file system flushes nothing'
 
 export const blockLog: Scenario = {
@@ -112,39 +89,15 @@ export async function losePowerOnDisk(
     const lacking = wanted === EXT4 ? undefined : await whyNoFileSystem(memory, wanted)
     const tally = lacking === undefined ? {} : skip(`ext4 instead of ${wanted.type}: ${lacking}`)
     const fileSystem = lacking === undefined ? wanted : EXT4
-    const bench = new Bench(seed, directory, memory, fileSystem, defect)
-    await bench.run(mounts, seed % 4 < 2 ? 'sync' : 'async')
-    return { ...tally, ...bench.tally }
+    const loss = new PowerLoss(seed, directory, memory, fileSystem, defect)
+    await loss.run(mounts, seed % 4 < 2 ? 'sync' : 'async')
+    return { ...tally, ...loss.tally }
   })
 }
 
 function skip(what: string): Tally {
   process.stdout.write(`  SKIPPED: ${what}\n`)
   return { skipped: 1 }
-}
-
-/** Why none can be made and mounted here, also on a logged disk; undefined if it can. */
-async function whyNoFileSystem(memory: string, fileSystem: FileSystem): Promise<string | undefined> {
-  const image = join(memory, 'trial')
-  const made = makeFileSystem(image, fileSystem)
-  if (made !== undefined) return made
-  try {
-    await recordDisk(memory, image, ({ path }) =>
-      onImage({ path, type: fileSystem.type, mountOptions: '' }, join(memory, 'disk'), async () => {})
-    )
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}
-
-function makeFileSystem(image: string, { make, imageBytes }: FileSystem): string | undefined {
-  const [command = '', ...options] = make
-  writeFileSync(image, '')
-  truncateSync(image, imageBytes)
-  const { status, error, stderr } = spawnSync(command, [...options, image])
-  if (error !== undefined) return `\`${command}\` cannot be run`
-  return status === 0 ? undefined : `\`${command}\` says: ${String(stderr).trim()}`
 }
 
 /** What is known at a place in the log: marks are heard, and change the ledger. */
@@ -159,8 +112,17 @@ interface Cut {
   readonly policy: CachePolicy
 }
 
-class Bench {
-  readonly tally = { mounts: 0, 'cut recoveries': 0, 'torn file systems': 0, flushes: 0, writes: 0, found: 0, lost: 0 }
+class PowerLoss {
+  readonly tally = {
+    'ext4 mounts': 0,
+    'xfs mounts': 0,
+    'cut recoveries': 0,
+    'torn file systems': 0,
+    flushes: 0,
+    writes: 0,
+    found: 0,
+    lost: 0
+  }
   readonly #random: Random
   readonly #directory: string
   readonly #memory: string
@@ -177,7 +139,7 @@ class Bench {
     this.#fileSystem = fileSystem
     this.#defect = defect
     const chosen = this.#random.pick(fileSystem.mountOptions)
-    this.#mountOptions = defect === 'the file system flushes nothing' ? `${chosen},nobarrier` : chosen
+    this.#mountOptions = defect === 'the file system flushes nothing' ? `${chosen},${FLUSHES_NOTHING}` : chosen
   }
 
   async run(mounts: number, flush: 'sync' | 'async'): Promise<void> {
@@ -195,8 +157,7 @@ class Bench {
       retention: { diskUsedRatioFull: 1, diskUsedRatioForced: 1, diskUsedRatioMax: 1 }
     }
     const base = join(this.#memory, 'base')
-    const made = makeFileSystem(base, this.#fileSystem)
-    if (made !== undefined) throw new Error(made)
+    makeFileSystem(base, this.#fileSystem)
     const records = await this.#record(base, disk => this.#produce(disk, options, ledger))
     this.tally.flushes += records.filter(({ kind }) => kind === 'flush').length
     this.tally.writes += records.filter(({ kind }) => kind === 'write').length
@@ -210,7 +171,7 @@ class Bench {
   /** What happens to a disk on which the file system of `base` is mounted while `work` runs. `base` stays as it is. */
   #record(base: string, work: (disk: LoggedDisk) => Promise<void>): Promise<DiskRecord[]> {
     const live = join(this.#memory, 'live')
-    copy(base, live)
+    copyImage(base, live)
     const { type } = this.#fileSystem
     return recordDisk(this.#memory, live, disk =>
       onImage({ path: disk.path, type, mountOptions: this.#mountOptions }, this.#disk, () => work(disk))
@@ -258,7 +219,7 @@ class Bench {
         if (record.kind === 'write') pending.push(record)
         else if (record.kind === 'mark') witness.hear(record.text)
         else {
-          write(durable, pending)
+          writeImage(durable, pending)
           pending = []
         }
       }
@@ -279,8 +240,8 @@ class Bench {
     const random = this.#random
     const survivors = survivorsOf(pending, random, policy)
     const make = (path: string): void => {
-      copy(durable, path)
-      write(path, survivors)
+      copyImage(durable, path)
+      writeImage(path, survivors)
     }
     try {
       make(image)
@@ -311,7 +272,7 @@ class Bench {
       this.tally.found += found
       this.tally.lost += lost
     })
-    this.tally.mounts++
+    this.tally[`${this.#fileSystem.type} mounts`]++
   }
 
   /** Opens the store of an image, and lets the power fail meanwhile. What it has shown by then must stay. */
@@ -362,16 +323,4 @@ function cutsOf(records: readonly DiskRecord[], count: number, random: Random): 
 
 function positionsOf(records: readonly DiskRecord[], isMeant: (record: DiskRecord) => boolean): number[] {
   return [...records.keys()].filter(i => isMeant(records[i] as DiskRecord)) // From its own keys.
-}
-
-function write(image: string, writes: readonly DiskWrite[]): void {
-  const file = openSync(image, 'r+')
-  for (const { at, bytes } of writes) writeSync(file, bytes, 0, bytes.byteLength, at)
-  closeSync(file)
-}
-
-/** Zeros take no room: images are mostly empty. */
-function copy(from: string, to: string): void {
-  const { status, stderr } = spawnSync('cp', ['--sparse=always', from, to])
-  if (status !== 0) throw new Error(`\`cp\` says: ${String(stderr).trim()}`)
 }

@@ -2,7 +2,8 @@
  * The log of a disk, as test/crash/logged-disk.cc writes it, and what a loss of power leaves of it.
  *
  * The disk has a cache that it loses: a write that a later flush covers is there; of the others each is there, absent, or
- * there in some of its sectors, whatever came before or after it. Two that overlap keep their order.
+ * there in some of its sectors, whatever came before or after it. Two that overlap keep their order. A flush covers what
+ * stands before it in the log.
  *
  * Not here: building an image from that and mounting it (test/crash/block-log.ts).
  */
