@@ -2,8 +2,8 @@
  * The journal: the ledger of a producer in another process, as a file outside of the store.
  *
  * Each line goes to the system with one call before the producer does the next thing, so it outlives kill -9: at most
- * the last line is cut short, and then what it says had not begun. It would not outlive a loss of power; for that there is
- * the simulated disk, whose ledger is in the memory of the checker.
+ * the last line is cut short, and then what it says had not begun. It would not outlive a loss of power; for that there are
+ * the simulated disk, whose ledger is in the memory of the checker, and the log of a disk, in which it stands (block-log.ts).
  */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Appended } from '../../src/index.ts'
