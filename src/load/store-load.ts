@@ -118,15 +118,15 @@ async function openQueues(store: Store, count: number, append: (index: number) =
   for (let index = 0; index < count; index++) {
     while (!accepted(() => append(index))) await store.writable()
   }
-  await dispatched(store)
+  await caughtUp(store, 'queuesWrittenUntil')
   return systemClock.monotonicMs() - beganMs
 }
 
-async function dispatched(store: Store): Promise<void> {
+async function caughtUp(store: Store, until: 'dispatchedUntil' | 'queuesWrittenUntil'): Promise<void> {
   for (;;) {
-    const { appendedUntil, dispatchedUntil, state, poisonedBy } = store.info()
-    if (state === 'poisoned') throw poisonedBy
-    if (dispatchedUntil >= appendedUntil) return
+    const info = store.info()
+    if (info.state === 'poisoned') throw info.poisonedBy
+    if (info[until] >= info.appendedUntil) return
     await pause(1)
   }
 }
@@ -142,7 +142,7 @@ function watchLag(store: Store) {
     },
     drain: async () => {
       const beganMs = systemClock.monotonicMs()
-      await dispatched(store)
+      await caughtUp(store, 'dispatchedUntil')
       drainMs = systemClock.monotonicMs() - beganMs
     },
     maxBytes: () => maxBytes,

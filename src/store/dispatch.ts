@@ -229,7 +229,7 @@ export class Dispatcher {
 
   #writeOut(): number {
     const asked = this.#progress.count(SLOT.writeQueuesNow)
-    if (asked === this.#fulfilled) return this.#stage.writeAged()
+    if (asked === this.#fulfilled) return this.#stage.writeDue(this.#walk.at)
     this.#stage.writeAll()
     this.#publish()
     this.#fulfilled = asked

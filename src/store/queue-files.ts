@@ -79,8 +79,7 @@ export class QueueFiles {
   }
 
   #openForWriting(path: string, parent: string, fileBytes: number): OpenFile {
-    if (this.#files.find(parent) === undefined) this.#files.makeDirectory(parent)
-    const file = this.#files.open(path, 'create')
+    const file = this.#openOrMake(path, parent)
     try {
       const sizeBytes = file.sizeBytes()
       // Shorter than the format asks for: new, or a crash came between the two steps.
@@ -91,6 +90,17 @@ export class QueueFiles {
     } catch (error) {
       file.close()
       throw error
+    }
+  }
+
+  /** Nearly all have a directory: looking for it first would cost each of them a call of the system. */
+  #openOrMake(path: string, parent: string): OpenFile {
+    try {
+      return this.#files.open(path, 'create')
+    } catch (error) {
+      if (!(error instanceof VarveError) || error.details.errno !== 'ENOENT') throw error
+      this.#files.makeDirectory(parent)
+      return this.#files.open(path, 'create')
     }
   }
 

@@ -15,6 +15,7 @@
  */
 import { assert, type Clock } from '../base/index.ts'
 import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, setInt53 } from '../layout/index.ts'
+import { LAG_BYTES_MAX } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import type { QueueFiles } from './queue-files.ts'
 
@@ -30,6 +31,10 @@ const SLAB_BYTES = 1 << 20
 const AGE_MS_MIN = 10
 const AGE_MS_MAX = 5_000
 const AGE_MS_PER_QUEUE = 0.05
+/** Or before that, when the log has gone on so far since: well before the owner must wait. */
+const BEHIND_BYTES_MAX = LAG_BYTES_MAX / 4
+/** Not more in one go, so that the owner hears of those that are written and never waits for all of them at once. */
+const WRITE_COUNT_MAX = 256
 
 export interface StagedQueue {
   readonly topic: string
@@ -152,17 +157,22 @@ export class QueueStage {
     queue.empty = false
   }
 
-  /** Writes what has waited long enough. Returns after how many ms the next will have. */
-  writeAged(): number {
+  /**
+   * Writes what has waited long enough, or is too far behind `dispatched`, up to which everything has been staged. Returns
+   * after how many ms to come back: 0 while there is more.
+   */
+  writeDue(dispatched: number): number {
     this.#nowMs = this.#clock.monotonicMs()
     const ageMs = Math.min(AGE_MS_MAX, Math.max(AGE_MS_MIN, this.#stagedQueues * AGE_MS_PER_QUEUE))
-    for (let queue = this.#oldest; queue !== undefined; queue = this.#oldest) {
+    for (let count = 0; count < WRITE_COUNT_MAX; count++) {
+      const queue = this.#oldest
+      if (queue === undefined) return Number.POSITIVE_INFINITY
       const waitMs = queue.stagedAtMs + ageMs - this.#nowMs
-      if (waitMs > 0) return waitMs
+      if (waitMs > 0 && queue.firstPosition >= dispatched - BEHIND_BYTES_MAX) return waitMs
       this.#write(queue)
       queue.fullInARow = 0
     }
-    return Number.POSITIVE_INFINITY
+    return 0
   }
 
   writeAll(): void {

@@ -207,6 +207,8 @@ export interface StoreInfo {
   readonly appendedUntil: PhysicalOffset
   readonly flushedUntil: PhysicalOffset
   readonly dispatchedUntil: PhysicalOffset
+  /** The queue entries of everything below are in the files of their queues. */
+  readonly queuesWrittenUntil: PhysicalOffset
   readonly segmentCount: number
   readonly topicCount: number
   readonly queueCount: number

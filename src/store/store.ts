@@ -303,6 +303,7 @@ export class OpenStore implements Store {
       appendedUntil: appended,
       flushedUntil: this.#progress.position(SLOT.flushed, appended) as PhysicalOffset,
       dispatchedUntil: this.#progress.position(SLOT.dispatched, appended) as PhysicalOffset,
+      queuesWrittenUntil: this.#progress.position(SLOT.queuesWritten, appended) as PhysicalOffset,
       segmentCount: segments.count,
       topicCount: this.#topics.topicCount,
       queueCount: this.#topics.queueCount,

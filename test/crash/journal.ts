@@ -2,8 +2,8 @@
  * The journal: the ledger of a producer in another process, as a file outside of the store.
  *
  * Each line goes to the system with one call before the producer does the next thing, so it outlives kill -9: at most
- * the last line is cut short, and then what it says had not begun. It would not outlive a loss of power; for that there is
- * the simulated disk, whose ledger is in the memory of the checker.
+ * the last line is cut short, and then what it says had not begun. It would not outlive a loss of power; for that there are
+ * the simulated disk, whose ledger is in the memory of the checker, and the log of a disk, in which it stands (block-log.ts).
  */
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Appended } from '../../src/index.ts'
@@ -58,10 +58,12 @@ type Place = Pick<Appended, 'queueOffset' | 'physicalOffset'>
 
 /** Enters what a process has told into the ledger. A process that died before its first word has told nothing. */
 export function readJournal(path: string, ledger: Ledger): void {
-  if (!existsSync(path)) return
-  const lines = readFileSync(path, 'latin1').split('\n')
-  lines.pop() // Empty, or cut short by the death of the process.
-  for (const line of lines) {
+  if (existsSync(path)) enterJournal(readFileSync(path, 'latin1'), ledger)
+}
+
+/** The same of a part of a journal that begins at the beginning of a line. What stands behind the last end of a line was cut short. */
+export function enterJournal(text: string, ledger: Ledger): void {
+  for (const line of text.split('\n').slice(0, -1)) {
     const [word = '', ...rest] = line.split(' ')
     const [a = 0, b = 0, c = 0, d = 0] = rest.map(Number)
     if (word === 'intend') ledger.intend(a, b, c, d === 1)

@@ -8,24 +8,21 @@
  * The system lives on, so everything that append returned for must be there. It takes a loss of power to see whether
  * acknowledgements come too early (power.ts).
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { KiB, MiB, type Random, seededRandom } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { type MapperKind, openRealFiles } from '../../src/store/index.ts'
 import { readJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
-import { check, Violation } from './oracle.ts'
+import { check } from './oracle.ts'
+import { pause, startProducer } from './producer-child.ts'
 import type { ProducerTask } from './producer-process.ts'
 import type { Scenario, Tally } from './scenario.ts'
 
 const LIVES = 5
 const BODY = { bytesMax: 20 * KiB }
 const LIFE_BYTES_MAX = 6 * MiB
-const CLOSE_MS_MAX = 20_000
 
 export const kill: Scenario = {
   name: 'kill',
@@ -82,40 +79,14 @@ async function killSeries(seed: number, directory: string): Promise<Tally> {
 
 /** Starts a producer and ends it. Returns what it was doing then, as far as one can tell from outside. */
 async function liveAndDie(task: ProducerTask, random: Random, isAsked: boolean): Promise<'opening' | 'appending'> {
-  const entry = fileURLToPath(new URL('producer-process.js', import.meta.url))
-  const child = spawn(process.execPath, [entry, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let complaints = ''
-  child.stderr.on('data', chunk => {
-    complaints += chunk
-  })
-  let opened = false
-  const isOpen = new Promise<void>(resolve => {
-    child.stdout.on('data', () => {
-      opened = true
-      resolve()
-    })
-  })
-  const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const producer = startProducer(task)
   const fromStart = !isAsked && random.chance(0.3)
   const delayMs = fromStart ? random.between(30, 450) : random.between(5, 500)
-  if (!fromStart) await Promise.race([isOpen, exited])
-  await Promise.race([pause(delayMs), exited])
-  child.kill(isAsked ? 'SIGTERM' : 'SIGKILL')
-  const wasOpen = opened
-  const ended = await Promise.race([exited, pause(CLOSE_MS_MAX)])
-  if (ended === undefined) {
-    child.kill('SIGKILL')
-    throw new Violation(`a process that was told to close had not after ${CLOSE_MS_MAX} ms`)
-  }
-  const [status, signal] = ended
-  if (isAsked ? status !== 0 : signal !== 'SIGKILL') {
-    throw new Violation(`a producer ended by itself, with status ${status}, signal ${signal}: ${complaints}`)
-  }
+  if (!fromStart) await producer.opened
+  await Promise.race([pause(delayMs), producer.ended])
+  const wasOpen = producer.isOpen()
+  await producer.end(isAsked ? 'closed' : 'killed')
   return wasOpen ? 'appending' : 'opening'
-}
-
-function pause(ms: number): Promise<undefined> {
-  return new Promise(resolve => setTimeout(() => resolve(undefined), ms))
 }
 
 /** What is derived from the log, or only makes starting faster. */

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
+import { blockLog } from './block-log.ts'
 import { broker } from './broker.ts'
 import { clock } from './clock.ts'
 import { controls } from './controls.ts'
@@ -42,6 +43,7 @@ const scenarios: readonly Scenario[] = [
   tables,
   threads,
   kill,
+  blockLog,
   syscalls,
   outside,
   broker,
@@ -67,14 +69,19 @@ export async function main(args: string[]): Promise<number> {
       count: { type: 'string' }
     }
   })
-  const chosen = scenarios.filter(({ name }) => values.only === undefined || name === values.only)
-  if (chosen.length === 0) {
-    say(`no scenario is called ${values.only}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
-    return 2
-  }
   const size: Size = values.long ? 'long' : values.medium ? 'medium' : 'short'
   const seed = values.seed === undefined ? freshSeed() : Number(values.seed)
   const count = values.count === undefined ? undefined : Number(values.count)
+  const meant = scenarios.filter(({ name }) => values.only === undefined || name === values.only)
+  if (meant.length === 0) {
+    say(`no scenario is called ${values.only}; there are ${scenarios.map(({ name }) => name).join(', ')}`)
+    return 2
+  }
+  const chosen = meant.filter(({ cases }) => (count ?? cases[size]) > 0)
+  if (chosen.length === 0) {
+    say(`${values.only} has no cases in the ${size} form; give it a --count`)
+    return 2
+  }
   say(`crash suite, ${size} form, seed ${seed}`)
 
   const root = mkdtempSync(join(tmpdir(), 'varve-crash-'))

@@ -5,7 +5,9 @@
 import { writeSync } from 'node:fs'
 import { seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
+import { openInRun } from './changed-files.ts'
 import { Journal } from './journal.ts'
+import type { Recorder } from './ledger.ts'
 import { type Body, QUEUES } from './messages.ts'
 import { appendOnce, nextCount } from './producer.ts'
 
@@ -20,7 +22,13 @@ export interface ProducerTask {
   readonly body: Body
   /** After so many bytes it only waits for its end: disks are finite. */
   readonly bytesMax: number
+  readonly defect?: ProducerDefect
+  /** Of the system; its own by default. */
+  readonly run?: string
 }
+
+/** Planted here, between producer and journal. */
+export type ProducerDefect = 'acknowledges before the sync'
 
 const WRITERS = 4
 
@@ -29,8 +37,9 @@ const random = seededRandom(task.seed)
 let nextId = task.firstId
 let isEnding = false
 
-const store = await openStore(task.store)
+const store = await (task.run === undefined ? openStore(task.store) : openInRun(task.run, task.store))
 const journal = new Journal(task.journal)
+const recorder = task.defect === 'acknowledges before the sync' ? hasty(journal) : journal
 const began = store.info().appendedUntil
 process.once('SIGTERM', () => {
   isEnding = true
@@ -63,16 +72,23 @@ async function write(): Promise<void> {
 async function append(): Promise<void> {
   const count = nextCount(random)
   try {
-    appendOnce(
-      { store, recorder: journal, seed: task.messageSeed, body: task.body },
-      nextId,
-      count,
-      random.below(QUEUES.length)
-    )
+    appendOnce({ store, recorder, seed: task.messageSeed, body: task.body }, nextId, count, random.below(QUEUES.length))
   } catch (error) {
     if (!(error instanceof VarveError) || !error.retryable) throw error
     await store.writable()
   } finally {
     nextId += count
+  }
+}
+
+function hasty(journal: Journal): Recorder {
+  return {
+    intend: (...said) => journal.intend(...said),
+    flushed: until => journal.flushed(until),
+    refused: (...said) => journal.refused(...said),
+    appended(firstId, count, place) {
+      journal.appended(firstId, count, place)
+      journal.flushed(place.physicalOffset + 1)
+    }
   }
 }

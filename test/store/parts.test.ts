@@ -201,7 +201,7 @@ describe('the queue stage', () => {
     entries: (id: number, base?: number) => number[]
   } {
     const files = new FaultyFiles(new SimulatedDisk())
-    const counts = QueueCounts.sized(100)
+    const counts = QueueCounts.sized(400)
     const clock = new SettableClock()
     const queueFiles = new QueueFiles(files, { directory: '/s', queueFileEntries: ENTRIES, mode: 'write', openMax: 16 })
     return {
@@ -253,17 +253,31 @@ describe('the queue stage', () => {
   test('writes what has waited long enough, the oldest first, and says when the next is due', () => {
     const { stage: part, queue, counts, clock } = stage()
     const [first, second] = [queue(1), queue(2)]
-    part.writeAged()
+    part.writeDue(0)
     part.add(first, 0, 100, 0)
     clock.advance(4)
-    part.writeAged()
+    part.writeDue(100)
     part.add(second, 100, 100, 0)
     clock.advance(6)
-    expect(part.writeAged()).toBe(4)
+    expect(part.writeDue(200)).toBe(4)
     expect([counts.written(1, 1), counts.written(2, 1)]).toEqual([1, 0])
     clock.advance(4)
-    expect(part.writeAged()).toBe(Number.POSITIVE_INFINITY)
+    expect(part.writeDue(200)).toBe(Number.POSITIVE_INFINITY)
     expect(counts.written(2, 1)).toBe(1)
+  })
+
+  test('writes what is far behind however young it is, some queues in one go, and asks to be called again', () => {
+    const { stage: part, queue, counts } = stage()
+    const queues = Array.from({ length: 300 }, (_, id) => queue(id))
+    for (const [id, one] of queues.entries()) part.add(one, id * 100, 100, 0)
+    const written = () => queues.filter((_, id) => counts.written(id, 1) === 1).length
+    expect(part.writeDue(GiB / 4)).toBeGreaterThan(0)
+    expect(written()).toBe(0)
+    expect(part.writeDue(GiB)).toBe(0)
+    expect(written()).toBe(256)
+    expect(part.writtenUntil(GiB)).toBe(256 * 100)
+    part.writeDue(GiB)
+    expect(written()).toBe(300)
   })
 
   test('changes nothing when the disk is full, and goes on where it stopped', () => {

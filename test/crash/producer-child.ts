@@ -1,0 +1,52 @@
+/** A producer as a child process: started, and ended from outside. What it does stands in producer-process.ts. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { ProducerTask } from './producer-process.ts'
+import { Violation } from './violation.ts'
+
+const ENTRY = fileURLToPath(new URL('producer-process.js', import.meta.url))
+const CLOSE_MS_MAX = 20_000
+
+export interface ProducerChild {
+  /** Resolves when it has opened the store, or has ended. */
+  readonly opened: Promise<unknown>
+  readonly ended: Promise<unknown>
+  isOpen(): boolean
+  /** By SIGTERM, and it must close the store, or by SIGKILL. @throws Violation if it ends otherwise, or not in time */
+  end(how: 'closed' | 'killed'): Promise<void>
+}
+
+export function startProducer(task: ProducerTask): ProducerChild {
+  const child = spawn(process.execPath, [ENTRY, JSON.stringify(task)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let complaints = ''
+  child.stderr.on('data', chunk => {
+    complaints += chunk
+  })
+  let isOpen = false
+  child.stdout.once('data', () => {
+    isOpen = true
+  })
+  const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  return {
+    opened: Promise.race([once(child.stdout, 'data'), ended]),
+    ended,
+    isOpen: () => isOpen,
+    async end(how) {
+      child.kill(how === 'closed' ? 'SIGTERM' : 'SIGKILL')
+      const outcome = await Promise.race([ended, pause(CLOSE_MS_MAX)])
+      if (outcome === undefined) {
+        child.kill('SIGKILL')
+        throw new Violation(`a process that was told to close had not after ${CLOSE_MS_MAX} ms`)
+      }
+      const [status, signal] = outcome
+      if (how === 'closed' ? status !== 0 : signal !== 'SIGKILL') {
+        throw new Violation(`a producer ended by itself, with status ${status}, signal ${signal}: ${complaints}`)
+      }
+    }
+  }
+}
+
+export function pause(ms: number): Promise<undefined> {
+  return new Promise(resolve => setTimeout(() => resolve(undefined), ms))
+}
