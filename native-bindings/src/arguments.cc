@@ -14,8 +14,8 @@ Arguments::Arguments(napi_env env, napi_callback_info info, size_t expected) : e
 
 uint64_t Arguments::integer(size_t index, const char* name, uint64_t max) {
   if (!ok_) return 0;
-  double value = 0;
-  if (napi_get_value_double(env_, values_[index], &value) != napi_ok) value = -1;
+  double value = std::nan("");  // It stays so if no number was given, and is refused.
+  napi_get_value_double(env_, values_[index], &value);
   return number(value, name, max);
 }
 

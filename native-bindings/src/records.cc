@@ -14,7 +14,7 @@ namespace varve {
 
 namespace {
 
-// As `RecordPlan` in index.ts has them.
+// As `RECORD_PLAN` in index.ts has them.
 enum Number : size_t {
   kFrom,
   kUntil,

@@ -97,6 +97,7 @@ export {
 } from './record.ts'
 export {
   bodyIsIntact,
+  type Crc32,
   checksum31,
   RECORD_CHECKSUM_BYTES,
   RECORD_CHECKSUM_PROPERTY,

@@ -23,11 +23,20 @@ export function checksum31(bytes: Uint8Array): number {
   return crc32(bytes) & 0x7fffffff
 }
 
+/** CRC-32 of `bytes[from, until)`. */
+export type Crc32 = (bytes: Uint8Array, from: number, until: number) => number
+
+const byZlib: Crc32 = (bytes, from, until) => crc32(bytes.subarray(from, until))
+
 /** Whether the body is what its checksum says. An empty body has nothing to check, as in Java. */
-export function bodyIsIntact(bytes: Uint8Array, view: DataView, positions: RecordPositions): boolean {
-  const { at, bodyAt, bodyBytes } = positions
+export function bodyIsIntact(
+  bytes: Uint8Array,
+  view: DataView,
+  { at, bodyAt, bodyBytes }: RecordPositions,
+  crc32Of: Crc32 = byZlib
+): boolean {
   if (bodyBytes === 0) return true
-  return checksum31(bytes.subarray(bodyAt, bodyAt + bodyBytes)) === view.getInt32(at + BODY_CHECKSUM_AT)
+  return (crc32Of(bytes, bodyAt, bodyAt + bodyBytes) & 0x7fffffff) === view.getInt32(at + BODY_CHECKSUM_AT)
 }
 
 /**

@@ -31,7 +31,6 @@ import type { Queue } from './topics.ts'
 import { WarmWindow } from './warm-window.ts'
 import { Warmth } from './warmth.ts'
 
-const BODY_CHECKSUM_AT = RECORD_HEAD.at.bodyChecksum
 /** Records that lie further apart than this are not looked at together: too much would be fetched in between. */
 const HOLE_BYTES_MAX = 64 * 1024
 
@@ -113,7 +112,7 @@ export class RecordReader {
     const record = copyOf(segment, at, totalBytes, warmth)
     if (record === undefined) return undefined
     const whole = locate(viewOf(record), 0, totalBytes, this.#positions) === RECORD_WHOLE
-    if (!whole || !bodyIsIntact(record, viewOf(record), this.#positions)) {
+    if (!whole || !bodyIsIntact(record, viewOf(record), this.#positions, checksum)) {
       throw new VarveError('RECORD_DAMAGED', { physicalOffset: position, problem: 'its lengths or its checksum' })
     }
     return record
@@ -139,7 +138,7 @@ export class RecordReader {
       locate(view, at, at + totalBytes, this.#positions) === RECORD_WHOLE &&
       this.#positions.physicalOffset === position
     if (!isRecord) throw new VarveError('RECORD_NOT_FOUND', { physicalOffset: position })
-    if (!bodyIsIntact(bytes, view, this.#positions)) {
+    if (!bodyIsIntact(bytes, view, this.#positions, checksum)) {
       throw new VarveError('RECORD_DAMAGED', { physicalOffset: position, problem: 'its checksum' })
     }
     return bytes.subarray(at, at + totalBytes)
@@ -216,11 +215,7 @@ export class RecordReader {
       located.totalBytes === entries.sizes[index] &&
       sameTopic(queue.topic.bytes, bytes, located)
     if (!isWhole) return 'no such record stands there'
-    const { bodyAt, bodyBytes } = located
-    // An empty body has nothing to check.
-    if (bodyBytes === 0) return undefined
-    const isIntact = (checksum(bytes, bodyAt, bodyAt + bodyBytes) & 0x7fffffff) === view.getInt32(at + BODY_CHECKSUM_AT)
-    return isIntact ? undefined : 'the body does not match its checksum'
+    return bodyIsIntact(bytes, view, located, checksum) ? undefined : 'the body does not match its checksum'
   }
 }
 

@@ -15,7 +15,8 @@ import { decodeBlock, encodeBlock, isPosition, makeSidecarDirectory, PayloadRead
 
 const SLOT_COUNT = 2
 const FILE_BYTES = SLOT_COUNT * STATE_SLOT_BYTES
-const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
+/** What stands there changes when the system starts: so a loss of power is told from the death of a process. */
+export const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
 const BOOT_ID_BYTES_MAX = 64
 
 export interface StoreState {
