@@ -21,6 +21,7 @@ import { KiB, MiB, type Random, seededRandom } from '../../src/base/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import { type MapperKind, openRealFiles } from '../../src/store/index.ts'
 import { type CachePolicy, type DiskRecord, type DiskWrite, survivorsOf } from '../support/disk-log.ts'
+import { within } from './broker-child.ts'
 import { openInRun } from './changed-files.ts'
 import {
   copyImage,
@@ -37,7 +38,7 @@ import { Ledger } from './ledger.ts'
 import { buildLoggedDisk, type LoggedDisk, recordDisk } from './logged-disk.ts'
 import { ImageRefused, onFileSystem, onImage, whyNoMount } from './mounted.ts'
 import { check, checkOpen, opened } from './oracle.ts'
-import { pause, startProducer } from './producer-child.ts'
+import { startProducer } from './producer-child.ts'
 import type { ProducerDefect } from './producer-process.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
 import { Violation } from './violation.ts'
@@ -196,7 +197,7 @@ class PowerLoss {
         ...(this.#defect === 'acknowledges before the sync' ? { defect: this.#defect } : {})
       })
       await producer.opened
-      await Promise.race([pause(random.between(300, 1_500)), producer.ended])
+      await within(random.between(300, 1_500), producer.ended)
       await producer.end(random.chance(0.5) ? 'closed' : 'killed')
       appendFileSync(mark, NEXT_LIFE)
     }

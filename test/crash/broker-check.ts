@@ -5,6 +5,7 @@
  * - a delayed message comes, and not before it is due
  * - a committed transaction shows once, one that was rolled back or is undecided never; whoever has not decided is asked
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { StoredMessage } from '../../src/index.ts'
 import type { BrokerLedger, Deal } from './broker-ledger.ts'
 import { DEALS, dealOf, decide, GROUP, LATER, PRODUCERS, SIDE_QUEUES } from './broker-load.ts'
@@ -153,8 +154,4 @@ async function checkDelayed(wire: Wire, { delayed }: BrokerLedger): Promise<{ de
 async function drainSide(wire: Wire, topic: string): Promise<StoredMessage[]> {
   const queues = Array.from({ length: SIDE_QUEUES }, (_, queueId) => drain(wire, { topic, queueId }, GROUP))
   return (await Promise.all(queues)).flat()
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

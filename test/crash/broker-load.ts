@@ -4,6 +4,7 @@
  *
  * Each queue belongs to one connection, so its messages are in the order of their numbers.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Random } from '../../src/base/index.ts'
 import type { BrokerLedger, Deal, Decision } from './broker-ledger.ts'
 import type { Ledger } from './ledger.ts'
@@ -178,8 +179,4 @@ export async function decide(wire: Wire, deal: Deal, decision: Decision, which: 
   const commitOrRollback = decision === 'commit' ? COMMIT : ROLLBACK
   const { code } = await wire.call(CODE.endTransaction, { producerGroup: PRODUCERS, commitOrRollback, ...which })
   if (code === ANSWER.success) deal.isDecided = true
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

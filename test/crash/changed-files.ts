@@ -3,6 +3,7 @@ import { systemClock } from '../../src/base/index.ts'
 import type { Store, StoreOptions } from '../../src/index.ts'
 import type { Files, OpenFile } from '../../src/store/files.ts'
 import { inlineThreads, openRealFiles, openStoreWith } from '../../src/store/index.ts'
+import { BOOT_ID_PATH } from '../../src/store/state-file.ts'
 import { piscinaThreads } from '../../src/workers/index.ts'
 
 export type FileWrapper = (file: OpenFile, files: Files) => Partial<OpenFile>
@@ -25,9 +26,6 @@ function overlay<Thing extends object>(thing: Thing, calls: Partial<Thing>): Thi
     }
   })
 }
-
-/** Changes when the system starts: by that a store tells loss of power from the death of a process. */
-const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
 
 /** Opens a store on real files as it would be opened in another run of the system, of that name. */
 export function openInRun(run: string, options: StoreOptions): Promise<Store> {

@@ -6,8 +6,10 @@
  * and without a restart; plain messages are taken and read whatever the clock says; after a kill in the year 2050 a start
  * in the present has everything, and nothing is damaged.
  */
+
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { hourMs, KiB, secondMs, seededRandom } from '../../src/base/index.ts'
 import { openStore, type StoredMessage } from '../../src/index.ts'
 import { openRealFiles } from '../../src/store/index.ts'
@@ -162,8 +164,4 @@ async function moveClock(seed: number, directory: string): Promise<Tally> {
     machine.wire.close()
     machine.broker.signal('SIGKILL')
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

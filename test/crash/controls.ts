@@ -23,6 +23,7 @@ import { losePowerOnDisk } from './block-log.ts'
 import { changed, type FileWrapper } from './changed-files.ts'
 import { damageFiles } from './damage.ts'
 import { beginningOf, countCalls, type FaultSweep, failOnce } from './faults.ts'
+import { acknowledgingTooEarly } from './ledger.ts'
 import { useBadNetwork } from './network.ts'
 import { Violation } from './oracle.ts'
 import { losePower } from './power.ts'
@@ -113,17 +114,7 @@ async function failEverySync(seed: number, directory: string, defect: Defect): P
 const controlled: readonly Control[] = [
   {
     name: 'acknowledge before the sync',
-    defect: {
-      recorder: ledger => ({
-        intend: (...said) => ledger.intend(...said),
-        refused: (...said) => ledger.refused(...said),
-        flushed: until => ledger.flushed(until),
-        appended(firstId, count, place) {
-          ledger.appended(firstId, count, place)
-          ledger.flushed(place.physicalOffset + 1)
-        }
-      })
-    },
+    defect: { recorder: acknowledgingTooEarly },
     hunt: losePower,
     casesMax: 5
   },

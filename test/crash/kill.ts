@@ -13,10 +13,11 @@ import { join } from 'node:path'
 import { KiB, MiB, type Random, seededRandom } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { type MapperKind, openRealFiles } from '../../src/store/index.ts'
+import { within } from './broker-child.ts'
 import { readJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { check } from './oracle.ts'
-import { pause, startProducer } from './producer-child.ts'
+import { startProducer } from './producer-child.ts'
 import type { ProducerTask } from './producer-process.ts'
 import type { Scenario, Tally } from './scenario.ts'
 
@@ -83,7 +84,7 @@ async function liveAndDie(task: ProducerTask, random: Random, isAsked: boolean):
   const fromStart = !isAsked && random.chance(0.3)
   const delayMs = fromStart ? random.between(30, 450) : random.between(5, 500)
   if (!fromStart) await producer.opened
-  await Promise.race([pause(delayMs), producer.ended])
+  await within(delayMs, producer.ended)
   const wasOpen = producer.isOpen()
   await producer.end(isAsked ? 'closed' : 'killed')
   return wasOpen ? 'appending' : 'opening'

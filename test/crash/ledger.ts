@@ -28,6 +28,19 @@ export interface Recorder {
   refused(firstId: number, count: number): void
 }
 
+/** A defect: says of what was just appended that it is on disk. */
+export function acknowledgingTooEarly(recorder: Recorder): Recorder {
+  return {
+    intend: (...said) => recorder.intend(...said),
+    refused: (...said) => recorder.refused(...said),
+    flushed: until => recorder.flushed(until),
+    appended(firstId, count, place) {
+      recorder.appended(firstId, count, place)
+      recorder.flushed(place.physicalOffset + 1)
+    }
+  }
+}
+
 export type EntryState = 'intended' | 'appended' | 'flushed' | 'unsure' | 'gone'
 
 export interface Entry {

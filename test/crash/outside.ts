@@ -5,10 +5,12 @@
  * Proved each time: the process goes on, or ends with an error that names what happened, and nothing that was
  * acknowledged and not destroyed by the deed itself is lost, changed or invented.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, copyFileSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { KiB, MiB, type Random, seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
@@ -241,8 +243,4 @@ function letNobodyIn(directory: string): void {
     if ((mode & 0o111) !== 0o111) chmodSync(above, mode | 0o111)
   }
   chownSync(parent, NOBODY, NOBODY)
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { within } from './broker-child.ts'
 import type { ProducerTask } from './producer-process.ts'
 import { Violation } from './violation.ts'
 
@@ -24,17 +25,17 @@ export function startProducer(task: ProducerTask): ProducerChild {
     complaints += chunk
   })
   let isOpen = false
-  child.stdout.once('data', () => {
+  const hasOpened = once(child.stdout, 'data').then(() => {
     isOpen = true
   })
   const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   return {
-    opened: Promise.race([once(child.stdout, 'data'), ended]),
+    opened: Promise.race([hasOpened, ended]),
     ended,
     isOpen: () => isOpen,
     async end(how) {
       child.kill(how === 'closed' ? 'SIGTERM' : 'SIGKILL')
-      const outcome = await Promise.race([ended, pause(CLOSE_MS_MAX)])
+      const outcome = await within(CLOSE_MS_MAX, ended)
       if (outcome === undefined) {
         child.kill('SIGKILL')
         throw new Violation(`a process that was told to close had not after ${CLOSE_MS_MAX} ms`)
@@ -45,8 +46,4 @@ export function startProducer(task: ProducerTask): ProducerChild {
       }
     }
   }
-}
-
-export function pause(ms: number): Promise<undefined> {
-  return new Promise(resolve => setTimeout(() => resolve(undefined), ms))
 }

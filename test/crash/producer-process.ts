@@ -7,7 +7,7 @@ import { seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { openInRun } from './changed-files.ts'
 import { Journal } from './journal.ts'
-import type { Recorder } from './ledger.ts'
+import { acknowledgingTooEarly } from './ledger.ts'
 import { type Body, QUEUES } from './messages.ts'
 import { appendOnce, nextCount } from './producer.ts'
 
@@ -39,7 +39,7 @@ let isEnding = false
 
 const store = await (task.run === undefined ? openStore(task.store) : openInRun(task.run, task.store))
 const journal = new Journal(task.journal)
-const recorder = task.defect === 'acknowledges before the sync' ? hasty(journal) : journal
+const recorder = task.defect === 'acknowledges before the sync' ? acknowledgingTooEarly(journal) : journal
 const began = store.info().appendedUntil
 process.once('SIGTERM', () => {
   isEnding = true
@@ -78,17 +78,5 @@ async function append(): Promise<void> {
     await store.writable()
   } finally {
     nextId += count
-  }
-}
-
-function hasty(journal: Journal): Recorder {
-  return {
-    intend: (...said) => journal.intend(...said),
-    flushed: until => journal.flushed(until),
-    refused: (...said) => journal.refused(...said),
-    appended(firstId, count, place) {
-      journal.appended(firstId, count, place)
-      journal.flushed(place.physicalOffset + 1)
-    }
   }
 }
