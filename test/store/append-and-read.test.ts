@@ -567,3 +567,21 @@ describe('following a queue', () => {
 
 /** Lets everything that can go on do so: a follower then waits for a message. */
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+describe('info', () => {
+  test('tells of messages when queues know them, and when their entries are in the files', async () => {
+    const directory = freshDirectory()
+    await using store = await openSmall({ directory, clock: new SettableClock() })
+    const sizes = (): number[] => {
+      const [file] = filesBelow(directory, 'consumequeue').values()
+      return Array.from({ length: 3 }, (_, i) => file?.readInt32BE(20 * i + 8) ?? 0)
+    }
+    fill(store, 3)
+    while (store.info().dispatchedUntil < store.info().appendedUntil) await turn()
+    // The clock stands still: no entry has waited long enough to be written.
+    expect([store.info().queuesWrittenUntil, sizes()]).toEqual([0, [0, 0, 0]])
+    await store.messagesByKey({ topic: QUEUE.topic, key: 'none' })
+    expect(store.info().queuesWrittenUntil).toBe(store.info().appendedUntil)
+    expect(sizes().every(size => size > 0)).toBe(true)
+  })
+})
