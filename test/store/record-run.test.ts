@@ -60,7 +60,8 @@ describe.each(mappers)('a run of records, mapper %s,', mapper => {
     try {
       const [from = 0, until = 0] = places.slice(ROTTEN, ROTTEN + 2)
       for (let at = from; at < until; at++) {
-        for (const bits of [0x01, 0x80]) {
+        // Among them those that tell the kinds of the hosts.
+        for (const bits of [0x01, 0x10, 0x20, 0x80]) {
           await flip(file, at, bits)
           const [alone] = intact(store, name, ROTTEN, 1)
           const together = intact(store, name, 0, COUNT)
