@@ -48,7 +48,14 @@ interface Mutant {
   readonly says: string
 }
 
-export async function damageFiles(seed: number, directory: string, defect: Defect, mutants: number): Promise<Tally> {
+/** @param onlyKind of the files that are damaged; otherwise each kind as often as another. */
+export async function damageFiles(
+  seed: number,
+  directory: string,
+  defect: Defect,
+  mutants: number,
+  onlyKind?: FileKind
+): Promise<Tally> {
   const random = seededRandom(seed)
   const flush = random.pick(['sync', 'async'] as const)
   const { disk: before, ledger } = await beginningOf(seed, flush)
@@ -64,7 +71,7 @@ export async function damageFiles(seed: number, directory: string, defect: Defec
   const spans = spansOf(contents)
   const tally: Tally = { mutants: 0, 'openings refused': 0, 'messages damaged': 0 }
   for (let i = 0; i < mutants; i++) {
-    const mutant = mutantOf(base, seed * 1000 + i)
+    const mutant = mutantOf(base, seed * 1000 + i, onlyKind)
     const kept = mutant.disk.kill()
     try {
       const mayBeLost = damagedIn(mutant, spans)
@@ -83,11 +90,11 @@ export async function damageFiles(seed: number, directory: string, defect: Defec
 }
 
 /** One file of one kind, so that kinds with few files come as often as others. */
-function mutantOf(base: SimulatedDisk, seed: number): Mutant {
+function mutantOf(base: SimulatedDisk, seed: number, onlyKind: FileKind | undefined): Mutant {
   const random = seededRandom(seed)
   const disk = base.kill()
   const all = filesOf(disk, DIRECTORY)
-  const kind = random.pick([...new Set(all.map(file => file.kind))])
+  const kind = onlyKind ?? random.pick([...new Set(all.map(file => file.kind))])
   const ofKind = all.filter(file => file.kind === kind)
   const { path } = random.pick(ofKind) as KnownFile
   const mutation = random.pick(MUTATIONS)

@@ -21,11 +21,14 @@ const CALLS_PER_IMAGE = 60
 const IMAGES_MAX = 10
 const NESTED_MAX = 3
 
+/** Nothing is absent, and every second page is torn: records end in what they were not given. */
+export const tearsPages: Partial<CrashPolicy> = { pages: 1, tornPages: 0.5, sizes: 1, names: 1 }
+
 const POLICIES: readonly Partial<CrashPolicy>[] = [
   {},
   losesEverything,
   losesNothing,
-  { pages: 1, tornPages: 0.5, sizes: 1, names: 1 },
+  tearsPages,
   { pages: 0, tornPages: 0.3, sizes: 0, names: 1 },
   { pages: 1, tornPages: 0, sizes: 1, names: 0 },
   { pages: 0.9, tornPages: 0.05, sizes: 0.5, names: 0.9 }
@@ -56,20 +59,22 @@ export const readers: Scenario = {
   run: (seed, directory) => losePower(seed, directory, noDefect, { readsAll: true })
 }
 
-interface Reading {
+interface PowerLoad {
   /** The newest message is read after each step, not only now and then. */
-  readonly readsAll: boolean
+  readonly readsAll?: boolean
+  /** What the disk may have kept of what was not synced. */
+  readonly policies?: readonly Partial<CrashPolicy>[]
 }
 
 export async function losePower(
   seed: number,
   directory: string,
   defect: Defect,
-  { readsAll }: Reading = { readsAll: false }
+  { readsAll = false, policies = POLICIES }: PowerLoad = {}
 ): Promise<Tally> {
   const random = seededRandom(seed)
   const flush = readsAll ? 'sync' : random.pick(['sync', 'async'] as const)
-  const images = await imagesOf(random, flush, defect, readsAll)
+  const images = await imagesOf(random, flush, defect, { readsAll, policies })
   const tally = { images: 0, 'cut recoveries': 0, found: 0, lost: 0 }
   for (const [index, image] of images.entries()) {
     const number = `image ${index}, flush ${flush}`
@@ -90,14 +95,19 @@ export async function losePower(
 }
 
 /** Runs a load, and a second one after a clean close or a recovery, and takes images on the way. */
-async function imagesOf(random: Random, flush: 'sync' | 'async', defect: Defect, readsAll: boolean): Promise<Image[]> {
+async function imagesOf(
+  random: Random,
+  flush: 'sync' | 'async',
+  defect: Defect,
+  { readsAll, policies }: Required<PowerLoad>
+): Promise<Image[]> {
   const images: Image[] = []
   const clock = new LoadClock()
   const ledger = new Ledger(random.uint32(), SMALL_BODY)
   const chooser = random.fork()
   let disk = new SimulatedDisk({ mapper: random.pick(['native', 'plain'] as const), clock })
   const takeImage = (when: string): void => {
-    if (images.length < IMAGES_MAX) images.push(imageOf(disk, ledger, chooser, when))
+    if (images.length < IMAGES_MAX) images.push(imageOf(disk, ledger, chooser, policies, when))
   }
   const watch = (): FaultyFiles =>
     new FaultyFiles(disk, {
@@ -123,11 +133,17 @@ async function imagesOf(random: Random, flush: 'sync' | 'async', defect: Defect,
   return images
 }
 
-function imageOf(disk: SimulatedDisk, ledger: Ledger, random: Random, when: string): Image {
+function imageOf(
+  disk: SimulatedDisk,
+  ledger: Ledger,
+  random: Random,
+  policies: readonly Partial<CrashPolicy>[],
+  when: string
+): Image {
   if (random.chance(0.25)) {
     return { disk: disk.kill(), ledger: ledger.copy(), survives: 'appended', history: [`the process died ${when}`] }
   }
-  const policy = random.pick(POLICIES)
+  const policy = random.pick(policies)
   return {
     disk: disk.crash(random, policy),
     ledger: ledger.copy(),
