@@ -33,13 +33,16 @@ import {
   writeText
 } from '../layout/index.ts'
 import type { HostAddress } from '../model/index.ts'
-import { checksum } from './checksum.ts'
+import { checksum, checksums } from './checksum.ts'
 import type { MessageFields } from './message-fields.ts'
 import type { Topic } from './topics.ts'
 
 const INT32_MAX = 0x7fffffff
 /** No UTF-16 unit takes more bytes in UTF-8. */
 const BYTES_PER_UNIT_MAX = 3
+
+/** One crossing into native code for so many checksums: it costs as much as the sum of 1 KiB. The bodies are still in the cache. */
+const CLOSED_TOGETHER = 32
 
 /** A power of two. */
 const HOST_SLOTS = 4096
@@ -75,6 +78,11 @@ export class MessageEncoder {
   readonly #storeHostBytes: Uint8Array
   /** Producers with many connections take turns: each host has a slot by its port, in which another may take its place. */
   readonly #hosts: KnownHost[]
+  /** Of the records that `closeAll` is to close: where each begins and its size; where its body lies; its checksum. */
+  readonly #open = new Float64Array(2 * CLOSED_TOGETHER)
+  readonly #bodies = new Float64Array(2 * CLOSED_TOGETHER)
+  readonly #sums = new Uint32Array(CLOSED_TOGETHER)
+  #openCount = 0
 
   constructor(options: EncoderOptions) {
     this.#options = options
@@ -173,6 +181,34 @@ export class MessageEncoder {
     const crc = typeof body === 'string' ? checksum(bytes, bodyAt, bodyAt + bodyBytes) : checksum(body, 0, body.length)
     closeRecord(view, at, totalBytes, crc)
     if (totalBytes !== 0 && this.#options.recordChecksum) writeRecordChecksum(bytes, at, totalBytes)
+  }
+
+  /** The same as `close`, with others of its batch, when `closeAll` says or there are many. */
+  closeLater(window: Window, at: number, totalBytes: number): void {
+    const { bodyAt, bodyBytes } = this.#positions
+    const count = this.#openCount++
+    this.#open[2 * count] = at
+    this.#open[2 * count + 1] = totalBytes
+    this.#bodies[2 * count] = bodyAt
+    this.#bodies[2 * count + 1] = bodyAt + bodyBytes
+    if (this.#openCount === CLOSED_TOGETHER) this.closeAll(window)
+  }
+
+  closeAll({ bytes, view }: Window): void {
+    const count = this.#openCount
+    this.#openCount = 0
+    checksums(bytes, this.#bodies, count, this.#sums)
+    for (let i = 0; i < count; i++) {
+      const at = this.#open[2 * i] as number // One of `count`.
+      const totalBytes = this.#open[2 * i + 1] as number // Likewise.
+      closeRecord(view, at, totalBytes, this.#sums[i] as number) // Likewise.
+      if (totalBytes !== 0 && this.#options.recordChecksum) writeRecordChecksum(bytes, at, totalBytes)
+    }
+  }
+
+  /** The caller gave up on its batch: what was to be closed later is not. */
+  abandonOpen(): void {
+    this.#openCount = 0
   }
 
   /** Makes a record exist that was closed without its size. */

@@ -33,69 +33,104 @@ export type MessageFields = Required<Pick<MessageInput, 'topic' | 'queueId' | 'b
   readonly [Field in keyof MessageInput]-?: MessageInput[Field] | undefined
 }
 
+type Fields = { -readonly [Field in keyof MessageInput]-?: MessageInput[Field] | undefined }
+
+/** Objects kept for the next batch; a larger one makes its own. */
+const KEPT_MAX = 1024
+
 export class MessageTaker {
-  /** Takes no further properties, whatever a caller's object has. */
-  readonly #fields: { -readonly [Field in keyof MessageInput]-?: MessageInput[Field] | undefined } =
-    Object.preventExtensions({
-      topic: undefined,
-      queueId: undefined,
-      body: undefined,
-      tag: undefined,
-      keys: undefined,
-      properties: undefined,
-      flag: undefined,
-      sysFlag: undefined,
-      bornAtMs: undefined,
-      bornHost: undefined,
-      storeHost: undefined,
-      reconsumeTimes: undefined,
-      preparedTransactionOffset: undefined
-    })
+  readonly #fields = newFields()
+  /** Of the messages of a batch. */
+  readonly #kept: Fields[] = []
+  readonly #taken: MessageFields[] = []
   /** Whether callers' objects have had the fields of a message and no others. */
   #exact = true
 
   /** What `message` holds now; valid until the next call. */
   take(message: MessageInput): MessageFields {
+    return this.#take(message, this.#fields)
+  }
+
+  /** What all of `messages` hold now; valid until `releaseAll`, which must follow. */
+  takeAll(messages: readonly MessageInput[]): readonly MessageFields[] {
+    const kept = this.#kept
+    const taken = this.#taken
+    taken.length = messages.length
+    while (kept.length < messages.length) kept.push(newFields())
+    for (let i = 0; i < messages.length; i++) taken[i] = this.#take(messages[i] as MessageInput, kept[i] as Fields) // Below both lengths.
+    return taken
+  }
+
+  /** Nothing of a caller's is held on to. */
+  releaseAll(): void {
+    const kept = this.#kept
+    for (let i = 0; i < this.#taken.length; i++) clear(kept[i] as Fields) // There are as many.
+    this.#taken.length = 0
+    if (kept.length > KEPT_MAX) kept.length = KEPT_MAX
+  }
+
+  #take(message: MessageInput, fields: Fields): MessageFields {
     if (message instanceof WholeMessage) return message as WholeMessage as MessageFields // All fields are there.
-    if (!this.#exact || Object.getPrototypeOf(message) !== Object.prototype) return this.#takeEach(message)
-    const fields = this.#fields
+    if (!this.#exact || Object.getPrototypeOf(message) !== Object.prototype) return takeEach(message, fields)
     // Nothing of the message before may stay, not even of a caller's that lacks what the types demand.
-    fields.topic = undefined
-    fields.queueId = undefined
-    fields.body = undefined
-    fields.tag = undefined
-    fields.keys = undefined
-    fields.properties = undefined
-    fields.flag = undefined
-    fields.sysFlag = undefined
-    fields.bornAtMs = undefined
-    fields.bornHost = undefined
-    fields.storeHost = undefined
-    fields.reconsumeTimes = undefined
-    fields.preparedTransactionOffset = undefined
+    clear(fields)
     try {
       return Object.assign(fields, message)
     } catch {
       this.#exact = false
-      return this.#takeEach(message)
+      return takeEach(message, fields)
     }
   }
+}
 
-  #takeEach(message: MessageInput): MessageFields {
-    const fields = this.#fields
-    fields.topic = message.topic
-    fields.queueId = message.queueId
-    fields.body = message.body
-    fields.tag = message.tag
-    fields.keys = message.keys
-    fields.properties = message.properties
-    fields.flag = message.flag
-    fields.sysFlag = message.sysFlag
-    fields.bornAtMs = message.bornAtMs
-    fields.bornHost = message.bornHost
-    fields.storeHost = message.storeHost
-    fields.reconsumeTimes = message.reconsumeTimes
-    fields.preparedTransactionOffset = message.preparedTransactionOffset
-    return fields as MessageFields // Of one message: it has what its type says.
-  }
+/** Takes no further properties, whatever a caller's object has. */
+function newFields(): Fields {
+  return Object.preventExtensions({
+    topic: undefined,
+    queueId: undefined,
+    body: undefined,
+    tag: undefined,
+    keys: undefined,
+    properties: undefined,
+    flag: undefined,
+    sysFlag: undefined,
+    bornAtMs: undefined,
+    bornHost: undefined,
+    storeHost: undefined,
+    reconsumeTimes: undefined,
+    preparedTransactionOffset: undefined
+  })
+}
+
+function clear(fields: Fields): void {
+  fields.topic = undefined
+  fields.queueId = undefined
+  fields.body = undefined
+  fields.tag = undefined
+  fields.keys = undefined
+  fields.properties = undefined
+  fields.flag = undefined
+  fields.sysFlag = undefined
+  fields.bornAtMs = undefined
+  fields.bornHost = undefined
+  fields.storeHost = undefined
+  fields.reconsumeTimes = undefined
+  fields.preparedTransactionOffset = undefined
+}
+
+function takeEach(message: MessageInput, fields: Fields): MessageFields {
+  fields.topic = message.topic
+  fields.queueId = message.queueId
+  fields.body = message.body
+  fields.tag = message.tag
+  fields.keys = message.keys
+  fields.properties = message.properties
+  fields.flag = message.flag
+  fields.sysFlag = message.sysFlag
+  fields.bornAtMs = message.bornAtMs
+  fields.bornHost = message.bornHost
+  fields.storeHost = message.storeHost
+  fields.reconsumeTimes = message.reconsumeTimes
+  fields.preparedTransactionOffset = message.preparedTransactionOffset
+  return fields as MessageFields // Of one message: it has what its type says.
 }

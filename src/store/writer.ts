@@ -66,7 +66,7 @@ export class Writer {
     const queue = known ?? this.#topics.newQueue(this.#topics.open(message.topic), message.queueId)
     const log = this.#log
     let bytesMax = this.#encoder.bytesMax(message, queue.topic)
-    if (bytesMax > log.recordBytesMax) bytesMax = this.#bytesCounted([input], queue.topic)
+    if (bytesMax > log.recordBytesMax) bytesMax = this.#bytesCounted([message], queue.topic)
     const counted = isCounted(message)
     this.#checkRoom(1)
 
@@ -89,15 +89,22 @@ export class Writer {
   }
 
   appendBatch(messages: readonly MessageInput[], positions?: number[]): Appended {
+    try {
+      return this.#appendBatch(this.#taker.takeAll(messages), positions)
+    } finally {
+      this.#taker.releaseAll()
+    }
+  }
+
+  #appendBatch(messages: readonly MessageFields[], positions?: number[]): Appended {
     const first = messages[0]
     if (first === undefined) throw new VarveError('BATCH_INVALID', { problem: 'it is empty' })
     const known = this.#topics.findQueue(first.topic, first.queueId)
     const queue = known ?? this.#topics.newQueue(this.#topics.open(first.topic), first.queueId)
-    const log = this.#log
     const bytesMax = this.#batchBytesMax(messages, queue)
     this.#checkRoom(messages.length)
 
-    const physicalOffset = log.reserve(bytesMax)
+    const physicalOffset = this.#log.reserve(bytesMax)
     const queueOffset = queue.nextOffset
     const bytes = this.#encodeBatch(messages, queue, physicalOffset, bytesMax)
     if (known === undefined) this.#addQueue(queue)
@@ -122,7 +129,7 @@ export class Writer {
   }
 
   /** Encodes and writes all of them. */
-  #encodeBatch(messages: readonly MessageInput[], queue: Queue, physicalOffset: number, bytesMax: number): number {
+  #encodeBatch(messages: readonly MessageFields[], queue: Queue, physicalOffset: number, bytesMax: number): number {
     const encoder = this.#encoder
     const log = this.#log
     const from = physicalOffset - log.base
@@ -131,15 +138,16 @@ export class Writer {
     place.storedAtMs = this.#nowMs()
     let bytes = 0
     for (let i = 0; i < messages.length; i++) {
-      const message = this.#taker.take(messages[i] as MessageInput) // Below length.
+      const message = messages[i] as MessageFields // Below length.
       place.queueOffset = queue.nextOffset + i
       place.physicalOffset = physicalOffset + bytes
       const sizeBytes = this.#encodeOrAbandon(from + bytes, message, from, bytesMax)
       // The size of the first record is written last: until then no record of the batch can be found.
-      encoder.close(log, from + bytes, i === 0 ? 0 : sizeBytes, message.body)
+      encoder.closeLater(log, from + bytes, i === 0 ? 0 : sizeBytes)
       this.#sizes[i] = sizeBytes
       bytes += sizeBytes
     }
+    encoder.closeAll(log)
     const firstBytes = this.#sizes[0] as number // A batch is not empty.
     // Not mapped, a process that is killed leaves part of a write: the batch goes first, then what makes it exist.
     log.write(bytes)
@@ -148,10 +156,9 @@ export class Writer {
     return bytes
   }
 
-  #batchBytesMax(messages: readonly MessageInput[], { topic, queueId }: Queue): number {
+  #batchBytesMax(messages: readonly MessageFields[], { topic, queueId }: Queue): number {
     let bytesMax = 0
-    for (const input of messages) {
-      const message = this.#taker.take(input)
+    for (const message of messages) {
       if (message.topic !== topic.name || message.queueId !== queueId || !isCounted(message)) {
         throw new VarveError('BATCH_INVALID', {
           problem: 'all messages must go to one queue, outside of transactions',
@@ -165,12 +172,9 @@ export class Writer {
   }
 
   /** @throws VarveError BATCH_INVALID if it still does not fit into a segment */
-  #bytesCounted(messages: readonly MessageInput[], topic: Topic): number {
+  #bytesCounted(messages: readonly MessageFields[], topic: Topic): number {
     const bytesMax = this.#log.recordBytesMax
-    const bytes = messages.reduce(
-      (sum, message) => sum + this.#encoder.bytesCounted(this.#taker.take(message), topic),
-      0
-    )
+    const bytes = messages.reduce((sum, message) => sum + this.#encoder.bytesCounted(message, topic), 0)
     if (bytes > bytesMax) throw new VarveError('BATCH_INVALID', { bytes, bytesMax })
     return bytes
   }
@@ -180,6 +184,7 @@ export class Writer {
     try {
       return this.#encoder.encode(this.#log, at, message, this.#place)
     } catch (error) {
+      this.#encoder.abandonOpen()
       this.#log.abandon(at - from + bytesMax)
       throw error
     }

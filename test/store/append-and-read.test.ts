@@ -222,6 +222,16 @@ describe.each(ways.filter(({ threads }) => threads === 'none'))('a store with $w
     expect(await namesIn(store)).toEqual(['m0', 'm1', 'm2', 'm3'])
   })
 
+  test('appends a batch of many more behind one that was given up half-way', async () => {
+    await using store = await open()
+    const bodies = Array.from({ length: 70 }, (_, i) => `m${i} `.padEnd(20 + 7 * i, '.'))
+    const given = [message('short'), message('shorter'), message('bad', { properties: { name: 'a\u0002b' } })]
+    expect(await errorOf(() => store.appendBatch(given))).toMatchObject({ code: 'MESSAGE_PROPERTY_INVALID' })
+    store.appendBatch(bodies.map(body => message(body)))
+    const messages = await readAll(store, QUEUE)
+    expect(messages.map(({ body }) => Buffer.from(body).toString())).toEqual(bodies)
+  })
+
   test('gives back every field as it was handed in', async () => {
     const clock = new SettableClock()
     const storeHost = { address: '10.1.2.3', port: 10911 }
