@@ -174,16 +174,19 @@ export class MessageEncoder {
     return draft.totalBytes
   }
 
-  /** Adds the checksum of the body last encoded. With `totalBytes` 0 the record does not exist before `finish`. */
-  close({ bytes, view }: Window, at: number, totalBytes: number, body: Uint8Array | string): void {
+  /** Adds the checksum of the body last encoded, and makes its record exist. */
+  close(window: Window, at: number, totalBytes: number, body: Uint8Array | string): void {
     // Text has just been encoded into the window; bytes are read where the caller has them, in warm memory.
     const { bodyAt, bodyBytes } = this.#positions
-    const crc = typeof body === 'string' ? checksum(bytes, bodyAt, bodyAt + bodyBytes) : checksum(body, 0, body.length)
-    closeRecord(view, at, totalBytes, crc)
-    if (totalBytes !== 0 && this.#options.recordChecksum) writeRecordChecksum(bytes, at, totalBytes)
+    const crc =
+      typeof body === 'string' ? checksum(window.bytes, bodyAt, bodyAt + bodyBytes) : checksum(body, 0, body.length)
+    this.#close(window, at, totalBytes, crc)
   }
 
-  /** The same as `close`, with others of its batch, when `closeAll` says or there are many. */
+  /**
+   * The same together with others of its batch, by `closeAll` at the latest. With `totalBytes` 0 the record does not
+   * exist before `finish`.
+   */
   closeLater(window: Window, at: number, totalBytes: number): void {
     const { bodyAt, bodyBytes } = this.#positions
     const count = this.#openCount++
@@ -194,16 +197,12 @@ export class MessageEncoder {
     if (this.#openCount === CLOSED_TOGETHER) this.closeAll(window)
   }
 
-  closeAll({ bytes, view }: Window): void {
+  closeAll(window: Window): void {
     const count = this.#openCount
     this.#openCount = 0
-    checksums(bytes, this.#bodies, count, this.#sums)
-    for (let i = 0; i < count; i++) {
-      const at = this.#open[2 * i] as number // One of `count`.
-      const totalBytes = this.#open[2 * i + 1] as number // Likewise.
-      closeRecord(view, at, totalBytes, this.#sums[i] as number) // Likewise.
-      if (totalBytes !== 0 && this.#options.recordChecksum) writeRecordChecksum(bytes, at, totalBytes)
-    }
+    checksums(window.bytes, this.#bodies, count, this.#sums)
+    for (let i = 0; i < count; i++)
+      this.#close(window, this.#open[2 * i] as number, this.#open[2 * i + 1] as number, this.#sums[i] as number) // One of `count`.
   }
 
   /** The caller gave up on its batch: what was to be closed later is not. */
@@ -215,6 +214,11 @@ export class MessageEncoder {
   finish({ bytes, view }: Window, at: number, totalBytes: number): void {
     openRecord(view, at, totalBytes)
     if (this.#options.recordChecksum) writeRecordChecksum(bytes, at, totalBytes)
+  }
+
+  #close({ bytes, view }: Window, at: number, totalBytes: number, crc: number): void {
+    closeRecord(view, at, totalBytes, crc)
+    if (totalBytes !== 0 && this.#options.recordChecksum) writeRecordChecksum(bytes, at, totalBytes)
   }
 
   #bodyBytesMax(body: string): number {

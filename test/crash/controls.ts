@@ -104,6 +104,11 @@ function scanWithoutChecksum({ request }: Extract<Job, { type: 'scan' }>, files:
   return Promise.resolve(scan) as never // What the job answers.
 }
 
+/** Nothing is known to be good: what is damaged is taken for the torn end. */
+const endsAtFirstBadRecord = withScan(({ request, ...job }, _files, honest) =>
+  honest({ ...job, request: { ...request, goodUntil: 0, goodStoredAtMs: 0 } })
+)
+
 const failedSync: FaultSweep = { kind: 'sync', errno: 'EIO', flush: 'sync', path: /commitlog/ }
 
 async function failEverySync(seed: number, directory: string, defect: Defect): Promise<Tally> {
@@ -143,9 +148,7 @@ const controlled: readonly Control[] = [
   },
   {
     name: 'recovery that ends at the first bad record',
-    defect: withScan(({ request, ...job }, _files, honest) =>
-      honest({ ...job, request: { ...request, goodUntil: 0, goodStoredAtMs: 0 } })
-    ),
+    defect: endsAtFirstBadRecord,
     hunt: damageOne,
     casesMax: OF_ONE_IN_FOUR
   },
@@ -195,9 +198,7 @@ const controlled: readonly Control[] = [
   },
   {
     name: 'recovery that ends at the first bad record, after any damage',
-    defect: withScan(({ request, ...job }, _files, honest) =>
-      honest({ ...job, request: { ...request, goodUntil: 0, goodStoredAtMs: 0 } })
-    ),
+    defect: endsAtFirstBadRecord,
     hunt: (seed, directory, defect) => damageFiles(seed, directory, defect, 25, 'log'),
     casesMax: OF_ONE_IN_FOUR
   },

@@ -62,7 +62,7 @@ export const readers: Scenario = {
 interface PowerLoad {
   /** The newest message is read after each step, not only now and then. */
   readonly readsAll?: boolean
-  /** What the disk may have kept of what was not synced. */
+  /** What the disk may have kept of what was not synced, when the power fails under the load. */
   readonly policies?: readonly Partial<CrashPolicy>[]
 }
 

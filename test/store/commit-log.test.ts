@@ -4,7 +4,18 @@ import { KiB, MiB } from '../../src/base/index.ts'
 import { openStore, type Store } from '../../src/index.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
-import { bodyOf, errorOf, fill, mappers, message, namesIn, openSmall, simulated } from '../support/store-fixtures.ts'
+import {
+  bodyOf,
+  errorOf,
+  fill,
+  mappers,
+  message,
+  nameOf,
+  namesIn,
+  openSmall,
+  QUEUE,
+  simulated
+} from '../support/store-fixtures.ts'
 
 const LOG = /commitlog/
 
@@ -59,6 +70,29 @@ describe('a record', () => {
     disk.open('/store/commitlog/00000000000000000000', 'read').read(left, from)
     expect(left.every(byte => byte === 0)).toBe(true)
     await store.close()
+  })
+
+  test('of a batch does not exist before the last write of it', async () => {
+    const disk = new SimulatedDisk()
+    const images: SimulatedDisk[] = []
+    const files = new FaultyFiles(disk, {
+      before: ({ kind, path }) => {
+        if (kind === 'write' && LOG.test(path)) images.push(disk.kill())
+      }
+    })
+    await using store = await openStore({ ...simulated(files), flush: 'sync' })
+    fill(store, 1)
+    await store.flushed()
+    images.length = 0
+    store.appendBatch(Array.from({ length: 40 }, (_, i) => message(`m${1 + i}`)))
+    expect(images).toHaveLength(2)
+    for (const image of images) {
+      await using reopened = await openStore(simulated(image))
+      expect(await namesIn(reopened)).toEqual(['m0'])
+    }
+    await store.flushed()
+    const { messages } = await store.read({ ...QUEUE, offset: 0, countMax: 64 })
+    expect(messages.map(nameOf)).toEqual(Array.from({ length: 41 }, (_, i) => `m${i}`))
   })
 })
 

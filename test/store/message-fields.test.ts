@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import type { MessageInput } from '../../src/index.ts'
 import { WholeMessage } from '../../src/store/index.ts'
+import { MessageTaker } from '../../src/store/message-fields.ts'
 import { message, nameOf, namesIn, openSmall } from '../support/store-fixtures.ts'
 
 const WHOLE = message('m0', {
@@ -79,6 +80,27 @@ test.each<{ what: string; input: MessageInput }>([
   expect(messages.map(nameOf)).toEqual(['m1', 'm2'])
   for (const { tag, keys, properties, flag } of messages)
     expect({ tag, keys, properties, flag }).toEqual({ tag: undefined, keys: [], properties: {}, flag: 0 })
+})
+
+test('a batch finds nothing of the one before, even of one that was refused', async () => {
+  await using store = await openSmall()
+  store.appendBatch([WHOLE, WHOLE])
+  expect(() => store.appendBatch([WHOLE, { ...WHOLE, queueId: 1 }])).toThrow('BATCH_INVALID')
+  store.appendBatch([message('m1'), message('m2')])
+  const { body: _, ...bodiless } = WHOLE
+  expect(() => store.appendBatch([WHOLE, bodiless as MessageInput])).toThrow(TypeError)
+  const { messages } = await store.read({ topic: WHOLE.topic, queueId: 0, offset: 2 })
+  expect(messages.map(nameOf)).toEqual(['m1', 'm2'])
+  for (const { tag, keys, properties, flag } of messages)
+    expect({ tag, keys, properties, flag }).toEqual({ tag: undefined, keys: [], properties: {}, flag: 0 })
+})
+
+test('nothing of a batch is held on to once it is released', () => {
+  const taker = new MessageTaker()
+  const taken = [...taker.takeAll([WHOLE, message('m1')])]
+  expect(taken.map(({ body }) => body)).toEqual(['m0', 'm1'])
+  taker.releaseAll()
+  for (const fields of taken) expect(new Set(Object.values(fields))).toEqual(new Set([undefined]))
 })
 
 test('a whole message is read where it is, and stored as any other', async () => {
