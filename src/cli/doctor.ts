@@ -9,7 +9,7 @@ import { cpus, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { GiB, KiB, MiB, VarveError } from '../base/index.ts'
-import { type Files, hasSidecar, lockHolder, nativeFacts, openRealFiles } from '../store/index.ts'
+import { type Files, hasSidecar, lockHolder, nativeFacts, openFilesLimit, openRealFiles } from '../store/index.ts'
 import { type CliWorld, EXIT, printJson, printLines } from './terminal.ts'
 import { bytesInWords, countInWords } from './words.ts'
 
@@ -83,14 +83,11 @@ function mapperCheck({ mapper, mapperReason }: Files): Check {
 }
 
 function openFilesCheck(): Check {
-  const line = readIfThere('/proc/self/limits')
-    ?.split('\n')
-    .find(text => text.startsWith('Max open files'))
-  const soft = line?.split(/\s{2,}/)[1]
-  if (soft === undefined) return { name: 'open files', verdict: 'ok', says: 'the limit is not known here' }
-  if (soft === 'unlimited') return { name: 'open files', verdict: 'ok', says: 'no limit' }
-  const enough = Number(soft) >= OPEN_FILES_MIN
-  const says = `${countInWords(Number(soft))}${enough ? '' : '; thousands of queues want more: raise `ulimit -n`'}`
+  const limit = openFilesLimit()
+  if (limit === undefined) return { name: 'open files', verdict: 'ok', says: 'the limit is not known here' }
+  if (limit === Number.POSITIVE_INFINITY) return { name: 'open files', verdict: 'ok', says: 'no limit' }
+  const enough = limit >= OPEN_FILES_MIN
+  const says = `${countInWords(limit)}${enough ? '' : '; thousands of queues want more: raise `ulimit -n`'}`
   return { name: 'open files', verdict: enough ? 'ok' : 'warning', says }
 }
 

@@ -90,13 +90,13 @@ export class EntryReader {
     const { files, queueFileEntries } = this.#world
     const entries = this.#entries
     const { topic, queueId } = queue
-    const file = files.find(topic.name, queueId, offset)
-    if (file === undefined) {
+    const found = files.find(topic.name, queueId, offset)
+    if (found === undefined) {
       const details = { topic: topic.name, queueId, offset, problem: 'the queue file is gone' }
       throw new VarveError('STORE_FILE_CHANGED', details)
     }
     const into = this.#block.subarray(0, count * ENTRY_BYTES)
-    if (!readWarm(file, into, (offset % queueFileEntries) * ENTRY_BYTES, warmth)) return
+    if (!readWarm(found.file, into, (offset % queueFileEntries) * ENTRY_BYTES, warmth)) return
     const view = this.#blockView
     const first = offset - entries.offset
     for (let i = 0; i < count; i++) {

@@ -2,13 +2,14 @@
  * Queue files: the files of consume queues, opened when needed and closed when too many are.
  *
  * A queue file has the full size of the format from the start, but blocks only where entries were written. With tens
- * of thousands of queues not all files can stay open: the ones not used for longest are closed, and when the system
- * refuses another descriptor the limit is lowered for good.
+ * of thousands of queues not all files can stay open. Any of them is closed for another, by chance: queues are written in
+ * turns, and the one not used for longest would always be the one that is needed next. When the system refuses another
+ * descriptor the limit is lowered for good.
  *
  * Used by the dispatcher for writing and, separately, by the owner for reading. Entry n lies at byte n × 20.
  */
 import { join } from 'node:path'
-import { VarveError } from '../base/index.ts'
+import { seededRandom, VarveError } from '../base/index.ts'
 import { CONSUME_QUEUE_ENTRY, segmentName } from '../layout/index.ts'
 import type { Files, OpenFile } from './files.ts'
 import { queueDirectory } from './paths.ts'
@@ -23,11 +24,21 @@ export interface QueueFilesOptions {
   readonly openMax: number
 }
 
+/** Open until it has to make room for another. */
+export interface QueueFile {
+  readonly path: string
+  /** Of the entry that it begins with. */
+  readonly firstOffset: number
+  readonly file: OpenFile
+  isOpen: boolean
+}
+
 export class QueueFiles {
   readonly #files: Files
   readonly #options: QueueFilesOptions
-  /** In order of use: the least recent first. Keyed by path of the file. */
-  readonly #open = new Map<string, OpenFile>()
+  readonly #byPath = new Map<string, QueueFile>()
+  readonly #open: QueueFile[] = []
+  readonly #random = seededRandom(0)
   #openMax: number
 
   constructor(files: Files, options: QueueFilesOptions) {
@@ -36,31 +47,31 @@ export class QueueFiles {
     this.#openMax = options.openMax
   }
 
-  /** The file that holds entry `offset`; in mode 'write' it is made when missing, in mode 'read' undefined is returned. */
-  find(topic: string, queueId: number, offset: number): OpenFile | undefined {
+  /**
+   * The file that holds entry `offset`; in mode 'write' it is made when missing, in mode 'read' undefined is returned.
+   * `last`: what was found for the queue before, if anything; most often it is that.
+   */
+  find(topic: string, queueId: number, offset: number, last?: QueueFile): QueueFile | undefined {
     const { directory, queueFileEntries, mode } = this.#options
-    const base = (offset - (offset % queueFileEntries)) * ENTRY_BYTES
+    const firstOffset = offset - (offset % queueFileEntries)
+    if (last?.isOpen === true && last.firstOffset === firstOffset) return last
     const parent = queueDirectory(directory, topic, queueId)
-    const path = join(parent, segmentName(base))
-    const known = this.#open.get(path)
-    if (known !== undefined) {
-      this.#open.delete(path)
-      this.#open.set(path, known)
-      return known
-    }
+    const path = join(parent, segmentName(firstOffset * ENTRY_BYTES))
+    const known = this.#byPath.get(path)
+    if (known !== undefined) return known
     if (mode === 'read' && this.#files.find(path) === undefined) return undefined
     this.#closeDownTo(this.#openMax - 1)
     const file = this.#openFile(path, parent, queueFileEntries * ENTRY_BYTES)
-    this.#open.set(path, file)
-    return file
+    const found = { path, firstOffset, file, isOpen: true }
+    this.#byPath.set(path, found)
+    this.#open.push(found)
+    return found
   }
 
   /** Closes the files of a topic, or all of them. */
   close(topicDirectory = ''): void {
-    for (const [path, file] of this.#open) {
-      if (!path.startsWith(topicDirectory)) continue
-      this.#open.delete(path)
-      file.close()
+    for (let place = this.#open.length - 1; place >= 0; place--) {
+      if (this.#open[place]?.path.startsWith(topicDirectory)) this.#close(place)
     }
   }
 
@@ -72,7 +83,7 @@ export class QueueFiles {
       } catch (error) {
         if (!(error instanceof VarveError) || error.code !== 'STORE_FILE_LIMIT' || this.#openMax <= OPEN_MIN)
           throw error
-        this.#openMax = Math.max(OPEN_MIN, Math.floor(this.#open.size / 2))
+        this.#openMax = Math.max(OPEN_MIN, Math.floor(this.#open.length / 2))
         this.#closeDownTo(this.#openMax - 1)
       }
     }
@@ -105,10 +116,16 @@ export class QueueFiles {
   }
 
   #closeDownTo(count: number): void {
-    for (const [path, file] of this.#open) {
-      if (this.#open.size <= count) return
-      this.#open.delete(path)
-      file.close()
-    }
+    while (this.#open.length > count) this.#close(this.#random.below(this.#open.length))
+  }
+
+  #close(place: number): void {
+    const last = this.#open.pop()
+    const closed = this.#open[place] ?? last
+    if (closed === undefined || last === undefined) return
+    if (closed !== last) this.#open[place] = last
+    this.#byPath.delete(closed.path)
+    closed.isOpen = false
+    closed.file.close()
   }
 }

@@ -164,10 +164,10 @@ function lastEntryUpTo(
   for (let until = offset + 1; until > low; countMax = FILLERS_AT_ONCE) {
     const last = until - 1
     const from = Math.max(low, last - (last % queueFileEntries), until - countMax)
-    const file = world.queueFiles.find(topic, queueId, last)
-    if (file === undefined) return undefined
+    const found = world.queueFiles.find(topic, queueId, last)
+    if (found === undefined) return undefined
     const bytes = new Uint8Array((until - from) * ENTRY_BYTES)
-    if (!read(file, bytes, (from % queueFileEntries) * ENTRY_BYTES)) return COLD
+    if (!read(found.file, bytes, (from % queueFileEntries) * ENTRY_BYTES)) return COLD
     const view = new DataView(bytes.buffer)
     for (let at = bytes.length - ENTRY_BYTES; at >= 0; at -= ENTRY_BYTES) {
       if (view.getInt32(at + SIZE_AT) === FILLER_SIZE_BYTES) continue

@@ -17,7 +17,7 @@ import { assert, type Clock } from '../base/index.ts'
 import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, setInt53 } from '../layout/index.ts'
 import { LAG_BYTES_MAX } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
-import type { QueueFiles } from './queue-files.ts'
+import type { QueueFile, QueueFiles } from './queue-files.ts'
 
 const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
 const SMALL_CHUNK_ENTRIES = 32
@@ -27,10 +27,13 @@ const LARGE_CHUNK_COUNT_MAX = 1024
 const BUSY_AFTER_CHUNKS = 8
 const SLAB_BYTES = 1 << 20
 
-/** Staged entries are written after this long; with many queues later, so that writing takes at most a fifth of the time. */
+/**
+ * Staged entries are written after this long; with many queues later, so that writing, at some 10 us a queue, takes at most a
+ * twentieth of the time.
+ */
 const AGE_MS_MIN = 10
 const AGE_MS_MAX = 5_000
-const AGE_MS_PER_QUEUE = 0.05
+const AGE_MS_PER_QUEUE = 0.2
 /** Or before that, when the log has gone on so far since: well before the owner must wait. */
 const BEHIND_BYTES_MAX = LAG_BYTES_MAX / 4
 /** Not more in one go, so that the owner hears of those that are written and never waits for all of them at once. */
@@ -54,6 +57,8 @@ export interface StagedQueue {
   stagedAtMs: number
   firstPosition: number
   fullInARow: number
+  /** Written last. */
+  file: QueueFile | undefined
   older: StagedQueue | undefined
   newer: StagedQueue | undefined
 }
@@ -73,6 +78,7 @@ export function newStagedQueue(topic: string, queueId: number, index: number, ne
     stagedAtMs: 0,
     firstPosition: 0,
     fullInARow: 0,
+    file: undefined,
     older: undefined,
     newer: undefined
   }
@@ -231,9 +237,9 @@ export class QueueStage {
       const offset = from + done
       const inFile = offset % this.#queueFileEntries
       const run = Math.min(count - done, this.#queueFileEntries - inFile)
-      const file = this.#files.find(queue.topic, queue.queueId, offset)
-      assert(file !== undefined, 'a queue file is made when it is missing')
-      file.write(bytes.subarray(done * ENTRY_BYTES, (done + run) * ENTRY_BYTES), inFile * ENTRY_BYTES)
+      queue.file = this.#files.find(queue.topic, queue.queueId, offset, queue.file)
+      assert(queue.file !== undefined, 'a queue file is made when it is missing')
+      queue.file.file.write(bytes.subarray(done * ENTRY_BYTES, (done + run) * ENTRY_BYTES), inFile * ENTRY_BYTES)
       done += run
     }
   }

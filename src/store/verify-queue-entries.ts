@@ -217,9 +217,9 @@ export class EntryCheck {
   #fill(queue: QueueWindow, offset: number): void {
     const { queueFileEntries } = this.#options
     const goesOn = queue.bytes !== undefined && offset === queue.until
-    const file = this.#queueFiles.find(queue.topic, queue.queueId, offset)
+    const found = this.#queueFiles.find(queue.topic, queue.queueId, offset)
     queue.from = queue.until = offset
-    if (file === undefined) return
+    if (found === undefined) return
     const before = queue.bytes
     const sizeMin = WINDOW_ENTRIES_MIN * ENTRY_BYTES
     const sizeBytes = goesOn ? Math.min(WINDOW_ENTRIES_MAX * ENTRY_BYTES, before!.length * 4) : sizeMin // Checked above.
@@ -231,7 +231,7 @@ export class EntryCheck {
     }
     const at = offset % queueFileEntries
     const wanted = Math.min(queue.view.byteLength / ENTRY_BYTES, queueFileEntries - at)
-    const read = file.read(new Uint8Array(queue.view.buffer, 0, wanted * ENTRY_BYTES), at * ENTRY_BYTES)
+    const read = found.file.read(new Uint8Array(queue.view.buffer, 0, wanted * ENTRY_BYTES), at * ENTRY_BYTES)
     queue.until = offset + Math.floor(read / ENTRY_BYTES)
   }
 

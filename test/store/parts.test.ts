@@ -328,3 +328,55 @@ describe('the queue stage', () => {
     expect(part.writtenUntil(200)).toBe(200)
   })
 })
+
+describe('queue files', () => {
+  const ENTRIES = 100
+  const OPEN_MAX = 16
+
+  function queueFiles(): { files: FaultyFiles; open: QueueFiles } {
+    const files = new FaultyFiles(new SimulatedDisk())
+    return {
+      files,
+      open: new QueueFiles(files, { directory: '/s', queueFileEntries: ENTRIES, mode: 'write', openMax: OPEN_MAX })
+    }
+  }
+
+  test('used in turns stay open, for the most part, when there are a few more than may be', () => {
+    const { files, open } = queueFiles()
+    const turns = 40
+    const queues = OPEN_MAX + 1
+    let opened = 0
+    for (let turn = 0; turn < turns; turn++) {
+      if (turn === 1) opened = files.count('open')
+      for (let queueId = 0; queueId < queues; queueId++) open.find('t', queueId, 0)
+    }
+    expect(files.count('open') - opened).toBeLessThan((turns - 1) * queues * 0.25)
+  })
+
+  test('are never more than may be open, whichever are asked for', () => {
+    const { files, open } = queueFiles()
+    const random = seededRandom(3)
+    for (let queueId = 0; queueId < 100; queueId++) open.find('t', queueId, 0)
+    open.close()
+    const others = files.count('open') - files.count('close') // Those that were not there when they were first opened.
+    for (let i = 0; i < 500; i++) {
+      open.find('t', random.below(100), 0)
+      expect(files.count('open') - files.count('close') - others).toBeLessThanOrEqual(OPEN_MAX)
+    }
+    open.close()
+    expect(files.count('open') - files.count('close')).toBe(others)
+  })
+
+  test('that were found before are the same as long as they are open, and for their own entries', () => {
+    const { open } = queueFiles()
+    const first = open.find('t', 0, 0)
+    expect(open.find('t', 0, ENTRIES - 1, first)).toBe(first)
+    const second = open.find('t', 0, ENTRIES, first)
+    expect(second).not.toBe(first)
+    expect(second?.firstOffset).toBe(ENTRIES)
+    open.close('/s/consumequeue/t')
+    const again = open.find('t', 0, 0, first)
+    expect(again).not.toBe(first)
+    expect([first?.isOpen, second?.isOpen, again?.isOpen]).toEqual([false, false, true])
+  })
+})
