@@ -92,6 +92,8 @@ export interface Native {
   syncDirectory(path: string): void
   /** Writes back the whole file system that holds the file. ENOTSUP outside of Linux. */
   syncFileSystem(file: number): void
+  /** A number that no other mount gets while the system runs. Undefined before Linux 6.8 and outside of Linux. */
+  mountOf(path: string): number | undefined
   /** Asks for the range to be read soon. */
   fileReadAhead(file: number, at: number, bytes: number): void
   /**
@@ -205,6 +207,7 @@ const entryPoints: Record<keyof Native, true> = {
   syncData: true,
   syncDirectory: true,
   syncFileSystem: true,
+  mountOf: true,
   fileReadAhead: true,
   readNoWait: true,
   nextData: true,

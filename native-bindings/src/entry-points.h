@@ -24,6 +24,7 @@ napi_value start_writing(napi_env env, napi_callback_info info);
 napi_value sync_data(napi_env env, napi_callback_info info);
 napi_value sync_directory(napi_env env, napi_callback_info info);
 napi_value sync_file_system(napi_env env, napi_callback_info info);
+napi_value mount_of(napi_env env, napi_callback_info info);
 napi_value file_read_ahead(napi_env env, napi_callback_info info);
 napi_value read_no_wait(napi_env env, napi_callback_info info);
 napi_value next_data(napi_env env, napi_callback_info info);

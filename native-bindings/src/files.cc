@@ -7,8 +7,12 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 
 #include <cerrno>
+#include <cstring>
 
 #include "arguments.h"
 #include "entry-points.h"
@@ -164,6 +168,32 @@ napi_value sync_file_system(napi_env env, napi_callback_info info) {
 #else
   (void)file;
   return throw_system(env, ENOTSUP, "syncfs");
+#endif
+}
+
+// The numbers of `statx` are written out: the headers of a system may be older than its kernel, which says in the mask of its
+// answer what it has told.
+napi_value mount_of(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, 1);
+  const std::string path = arguments.string(0, "the path");
+  if (!arguments.ok()) return nullptr;
+#if defined(__linux__) && defined(SYS_statx)
+  constexpr unsigned kUniqueMountId = 0x4000;
+  constexpr size_t kMountIdAt = 0x90;
+  alignas(8) unsigned char facts[256] = {};
+  if (syscall(SYS_statx, AT_FDCWD, path.c_str(), 0, kUniqueMountId, facts) != 0) {
+    return errno == ENOSYS ? nullptr : throw_system(env, errno, "statx");
+  }
+  uint32_t told = 0;
+  uint64_t mount = 0;
+  memcpy(&told, facts, sizeof told);
+  memcpy(&mount, facts + kMountIdAt, sizeof mount);
+  if ((told & kUniqueMountId) == 0 || mount > kExactIntegerMax) return nullptr;
+  napi_value result = nullptr;
+  napi_create_double(env, static_cast<double>(mount), &result);
+  return result;
+#else
+  return nullptr;
 #endif
 }
 

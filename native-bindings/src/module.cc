@@ -34,6 +34,7 @@ constexpr EntryPoint kEntryPoints[] = {
     {"syncData", sync_data},
     {"syncDirectory", sync_directory},
     {"syncFileSystem", sync_file_system},
+    {"mountOf", mount_of},
     {"fileReadAhead", file_read_ahead},
     {"readNoWait", read_no_wait},
     {"nextData", next_data},

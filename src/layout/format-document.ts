@@ -180,7 +180,8 @@ function sidecar(): string {
     tableOf(SIDECAR_HEAD),
     '### `varve/state`',
     `Two blocks, the second at byte ${STATE_SLOT_BYTES.toLocaleString('en')}, written in turn; the whole one with the higher generation
-counts. Magic \`${hex(STATE_MAGIC)}\`. After these numbers come the boot id and the owner token, as text.`,
+counts. Magic \`${hex(STATE_MAGIC)}\`. After these numbers come the name of the run (the boot id of the system and the
+number of the mount, where the system tells them) and the owner token, as text.`,
     tableOf(STATE),
     '### `varve/queues`',
     `One block, magic \`${hex(QUEUE_TABLE_MAGIC)}\`, replaced whole.`,

@@ -30,7 +30,7 @@ export const STATE = layout({
   indexEndPhysicalOffset: int53('where the key index ended'),
   savedAtMs: int53('when this was saved'),
   clean: int32('1 after a clean close, else 0'),
-  bootIdBytes: int32('size of the boot id, which comes next'),
+  runBytes: int32('size of the name of the run, which comes next'),
   ownerTokenBytes: int32('size of the owner token, which comes after that')
 })
 

@@ -41,7 +41,7 @@ import {
   topicDirectory
 } from './paths.ts'
 import { queueFileBases } from './queue-minimum.ts'
-import { currentBootId, ownerToken, readState, type StoreState } from './sidecar.ts'
+import { currentRun, ownerToken, readState, type StoreState } from './sidecar.ts'
 
 const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
 const { physicalOffset: POSITION_AT, sizeBytes: SIZE_AT } = CONSUME_QUEUE_ENTRY.at
@@ -222,7 +222,7 @@ function conditionOf(found: {
 
 function goodUntilOf(files: Files, directory: string, state: StoreState | undefined): number {
   if (state === undefined) return 0
-  const sameRun = state.bootId !== '' && state.bootId === currentBootId(files) && !isInDoubt(files, directory)
+  const sameRun = state.run !== '' && state.run === currentRun(files, directory) && !isInDoubt(files, directory)
   return state.clean || sameRun ? Math.max(state.seenUntil, state.durableUntil) : state.durableUntil
 }
 

@@ -51,6 +51,8 @@ export interface Files {
   /** Makes every file below the root durable with one call where the system has it; false where it does not. */
   syncFileSystem(path: string): boolean
   space(path: string): DiskSpace
+  /** Of the mount that the path is on: no two mounts of one run of the system have the same. Undefined where it does not tell. */
+  mountOf(path: string): number | undefined
   /** Takes the advisory lock that Java's `FileChannel.lock(0, 1)` respects. Throws STORE_LOCKED with the holder's pid. */
   lock(path: string): FileLock
 }

@@ -115,6 +115,10 @@ class RealFiles implements Files {
     return { totalBytes: blocks * bsize, availableBytes: bavail * bsize }
   }
 
+  mountOf(path: string): number | undefined {
+    return attempt('statx', path, () => nativeIfBuilt()?.mountOf(path))
+  }
+
   lock(path: string): FileLock {
     return takeLock(path, nativeIfBuilt())
   }

@@ -44,7 +44,7 @@ import { QueueCounts } from './queue-counts.ts'
 import { dropOtherQueues, endOfQueues, findQueues, queueFilesAreThere, trimQueues } from './queue-recovery.ts'
 import { shortageOf } from './shortage.ts'
 import {
-  currentBootId,
+  currentRun,
   type DeletedTopic,
   ownerToken,
   type QueueRow,
@@ -185,12 +185,12 @@ export class Recovery {
     const syncFailed = isInDoubt(this.#files, directory)
     if (state === undefined || state.ownerToken !== ownerToken(this.#files, directory))
       return { kind: 'foreign', state, isInDoubt: syncFailed }
-    return { kind: state.clean && !syncFailed ? 'clean' : 'crash', state, isInDoubt: syncFailed || state.bootId === '' }
+    return { kind: state.clean && !syncFailed ? 'clean' : 'crash', state, isInDoubt: syncFailed || state.run === '' }
   }
 
   /** Whether what the system was handed before the crash is still in its hands, or on disk. */
   #isSameRun({ kind, state, isInDoubt }: Situation): boolean {
-    return kind !== 'foreign' && !isInDoubt && state?.bootId === currentBootId(this.#files)
+    return kind !== 'foreign' && !isInDoubt && state?.run === currentRun(this.#files, this.#options.directory)
   }
 
   /** Where the log ends, and what is damaged before that. */

@@ -25,7 +25,7 @@ import {
   sidecarDirectory
 } from './paths.ts'
 import type { Recovered } from './recovery.ts'
-import { currentBootId, encodeQueueTable, ownerToken, parseQueueTable, StateFile, saveQueueTable } from './sidecar.ts'
+import { currentRun, encodeQueueTable, ownerToken, parseQueueTable, StateFile, saveQueueTable } from './sidecar.ts'
 import type { QueueTableBytes, ThreadSetup } from './threads.ts'
 
 /** From here on the directory says that a store is running, or has crashed. */
@@ -48,7 +48,7 @@ export function markRunning(files: Files, options: ResolvedOptions, recovered: R
     queueFileEntries,
     indexSlots,
     indexItems,
-    bootId: currentBootId(files),
+    run: currentRun(files, directory),
     ownerToken: ownerToken(files, directory, nextAbortPath(directory))
   }
   const { appended } = recovered

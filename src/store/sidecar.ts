@@ -16,4 +16,4 @@ export {
   saveQueueTable
 } from './queue-table.ts'
 export { hashSegment, readSeals, type Seal, Seals } from './seals.ts'
-export { currentBootId, ownerToken, readState, StateFile, type StoreState } from './state-file.ts'
+export { currentRun, ownerToken, readState, StateFile, type StoreState } from './state-file.ts'

@@ -106,7 +106,7 @@ function markClosed(
       durableUntil: until,
       seenUntil: until,
       indexEndPhysicalOffset: parseQueueTable(table)?.index.end ?? 0,
-      bootId: '',
+      run: '',
       clean: true,
       ownerToken: ownerToken(files, directory),
       savedAtMs: clock.nowMs()

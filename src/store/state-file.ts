@@ -15,8 +15,8 @@ import { decodeBlock, encodeBlock, isPosition, makeSidecarDirectory, PayloadRead
 
 const SLOT_COUNT = 2
 const FILE_BYTES = SLOT_COUNT * STATE_SLOT_BYTES
-/** What stands there changes when the system starts: so a loss of power is told from the death of a process. */
-export const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
+/** What stands there changes when the system starts. */
+const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
 const BOOT_ID_BYTES_MAX = 64
 
 export interface StoreState {
@@ -27,12 +27,12 @@ export interface StoreState {
   readonly indexItems: number
   /** The log was surely good and on disk below this. */
   readonly durableUntil: number
-  /** Appended, in the hands of the system; means something only while `bootId` is that of the running system. */
+  /** Appended, in the hands of the system; means something only during the same run. */
   readonly seenUntil: number
   /** Where the index ended (`KeyIndex.endPhysicalOffset`); one that ends earlier now has lost a file. */
   readonly indexEndPhysicalOffset: number
-  /** Of the system that ran when this was saved; empty where systems cannot be told apart. */
-  readonly bootId: string
+  /** In which this was saved, as `currentRun` calls it; empty where runs cannot be told apart. */
+  readonly run: string
   readonly clean: boolean
   /** What `ownerToken` returned: another answer now means that somebody else had the store open in between. */
   readonly ownerToken: string
@@ -110,8 +110,17 @@ export function ownerToken(files: Files, directory: string, abort: string = abor
   return ['closed', ...[directory, lockPath(directory), checkpointPath(directory)].map(mark)].join(' ')
 }
 
-/** Another after each start of the system; empty where the system does not tell. */
-export function currentBootId(files: Files): string {
+/**
+ * The run of the system that the directory is in: another after each start, and after each mount of its file system. So
+ * what the system may have lost is told from the death of a process. Empty where the system tells nothing.
+ */
+export function currentRun(files: Files, directory: string): string {
+  const bootId = currentBootId(files)
+  const mount = bootId === '' ? undefined : files.mountOf(directory)
+  return mount === undefined ? bootId : `${bootId} mount ${mount}`
+}
+
+function currentBootId(files: Files): string {
   if (files.find(BOOT_ID_PATH) === undefined) return ''
   const file = files.open(BOOT_ID_PATH, 'read')
   try {
@@ -154,19 +163,19 @@ function newestOf(saved: readonly SavedState[]): SavedState | undefined {
 }
 
 function encodeState(state: StoreState, generation: number): Uint8Array {
-  const { bootId, ownerToken: token, clean, ...numbers } = state
-  const bootIdBytes = encodeText(bootId)
+  const { run, ownerToken: token, clean, ...numbers } = state
+  const runBytes = encodeText(run)
   const tokenBytes = encodeText(token)
-  const payload = new Uint8Array(STATE.sizeBytes + bootIdBytes.length + tokenBytes.length)
+  const payload = new Uint8Array(STATE.sizeBytes + runBytes.length + tokenBytes.length)
   STATE.write(new DataView(payload.buffer), 0, {
     ...numbers,
     generation,
     clean: clean ? 1 : 0,
-    bootIdBytes: bootIdBytes.length,
+    runBytes: runBytes.length,
     ownerTokenBytes: tokenBytes.length
   })
-  payload.set(bootIdBytes, STATE.sizeBytes)
-  payload.set(tokenBytes, STATE.sizeBytes + bootIdBytes.length)
+  payload.set(runBytes, STATE.sizeBytes)
+  payload.set(tokenBytes, STATE.sizeBytes + runBytes.length)
   const block = encodeBlock(STATE_MAGIC, payload)
   assert(block.length <= STATE_SLOT_BYTES, 'a state fits into its slot')
   assert(decodeState(block) !== undefined, 'a state that is written can be read')
@@ -178,10 +187,10 @@ function decodeState(bytes: Uint8Array): { generation: number; state: StoreState
   if (payload === undefined) return undefined
   const reader = new PayloadReader(payload)
   if (reader.take(STATE.sizeBytes) === undefined) return undefined
-  const { generation, clean, bootIdBytes, ownerTokenBytes, ...numbers } = STATE.read(reader.view, 0)
-  const bootId = reader.takeText(bootIdBytes)
+  const { generation, clean, runBytes, ownerTokenBytes, ...numbers } = STATE.read(reader.view, 0)
+  const run = reader.takeText(runBytes)
   const token = reader.takeText(ownerTokenBytes)
-  if (bootId === undefined || token === undefined) return undefined
+  if (run === undefined || token === undefined) return undefined
   if (!isPosition(generation) || !Object.values(numbers).every(isPosition)) return undefined
-  return { generation, state: { ...numbers, clean: clean === 1, bootId, ownerToken: token } }
+  return { generation, state: { ...numbers, clean: clean === 1, run, ownerToken: token } }
 }

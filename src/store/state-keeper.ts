@@ -14,7 +14,7 @@ import { StateFile, type StoreState } from './sidecar.ts'
 /** What of the state stays the same while the store is open. */
 export type StoreIdentity = Pick<
   StoreState,
-  'segmentBytes' | 'queueFileEntries' | 'indexSlots' | 'indexItems' | 'bootId' | 'ownerToken'
+  'segmentBytes' | 'queueFileEntries' | 'indexSlots' | 'indexItems' | 'run' | 'ownerToken'
 >
 
 const SAVE_INTERVAL_MS = 1 * secondMs
@@ -84,7 +84,7 @@ export class StateKeeper {
         ...this.#identity,
         durableUntil: flushed,
         seenUntil: trusted ? this.#appended : flushed,
-        bootId: trusted ? this.#identity.bootId : '',
+        run: trusted ? this.#identity.run : '',
         clean,
         indexEndPhysicalOffset: 0,
         savedAtMs: this.#clock.nowMs()

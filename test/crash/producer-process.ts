@@ -5,7 +5,6 @@
 import { writeSync } from 'node:fs'
 import { seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
-import { openInRun } from './changed-files.ts'
 import { Journal } from './journal.ts'
 import { acknowledgingTooEarly } from './ledger.ts'
 import { type Body, QUEUES } from './messages.ts'
@@ -23,8 +22,6 @@ export interface ProducerTask {
   /** After so many bytes it only waits for its end: disks are finite. */
   readonly bytesMax: number
   readonly defect?: ProducerDefect
-  /** Of the system; its own by default. */
-  readonly run?: string
 }
 
 /** Planted here, between producer and journal. */
@@ -37,7 +34,7 @@ const random = seededRandom(task.seed)
 let nextId = task.firstId
 let isEnding = false
 
-const store = await (task.run === undefined ? openStore(task.store) : openInRun(task.run, task.store))
+const store = await openStore(task.store)
 const journal = new Journal(task.journal)
 const recorder = task.defect === 'acknowledges before the sync' ? acknowledgingTooEarly(journal) : journal
 const began = store.info().appendedUntil

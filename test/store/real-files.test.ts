@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { release } from 'node:os'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { GiB, MiB, VarveError } from '../../src/base/index.ts'
@@ -175,6 +176,17 @@ describe.each(mappers)('files through %s', mapper => {
     const { totalBytes, availableBytes } = files.space(freshDirectory())
     expect(totalBytes).toBeGreaterThan(availableBytes)
     expect(availableBytes).toBeGreaterThan(0)
+  })
+
+  test('tell one mount from another where the system does', () => {
+    const directory = freshDirectory()
+    const here = files.mountOf(directory)
+    const [major = 0, minor = 0] = release().split('.').map(Number)
+    if (major < 6 || (major === 6 && minor < 8)) return expect(here).toBeUndefined()
+    expect(files.mountOf(dirname(directory))).toBe(here)
+    expect(files.mountOf('/proc')).toBeGreaterThan(0)
+    expect(files.mountOf('/proc')).not.toBe(here)
+    expect(errorOf(() => files.mountOf(join(directory, 'missing')))?.details).toMatchObject({ errno: 'ENOENT' })
   })
 
   test('give the lock of a file to one holder at a time', () => {

@@ -4,7 +4,7 @@ import { seededRandom } from '../../src/base/index.ts'
 import { SEAL, SIDECAR_HEAD, STATE_SLOT_BYTES } from '../../src/layout/index.ts'
 import type { Files } from '../../src/store/files.ts'
 import {
-  currentBootId,
+  currentRun,
   encodeQueueTable,
   ownerToken,
   parseQueueTable,
@@ -45,7 +45,7 @@ function state(seenUntil: number): StoreState {
     durableUntil: 3 * 2 ** 40,
     seenUntil,
     indexEndPhysicalOffset: 17,
-    bootId: '01234567-89ab-cdef-0123-456789abcdef',
+    run: '01234567-89ab-cdef-0123-456789abcdef mount 2147483700',
     clean: false,
     ownerToken: 'open 12:1700000000000.25',
     savedAtMs: 1_700_000_000_000
@@ -94,7 +94,7 @@ describe('the state of a store', () => {
     const disk = newDisk()
     const file = new StateFile(disk, ROOT)
     for (let i = 1; i <= 5; i++) {
-      const saved = { ...state(i), clean: i % 2 === 0, bootId: i === 3 ? '' : 'ä' }
+      const saved = { ...state(i), clean: i % 2 === 0, run: i === 3 ? '' : 'ä' }
       file.save(saved, { durable: i % 3 === 0 })
       expect(readState(disk, ROOT)).toEqual(saved)
       expect(readState(disk.kill(), ROOT)).toEqual(saved)
@@ -223,11 +223,28 @@ describe('the token of the owner', () => {
   })
 })
 
-test('the boot id is that of the running system', () => {
-  const disk = newDisk()
-  expect(currentBootId(disk)).toMatch(/^[-0-9a-f]{36}$/)
-  expect(currentBootId(disk.kill())).toBe(currentBootId(disk))
-  expect(currentBootId(disk.crash(random()))).not.toBe(currentBootId(disk))
+describe('the run of the system', () => {
+  test('is another after each loss of power, whether the system was started anew or only its disk was away', () => {
+    const disk = newDisk()
+    expect(currentRun(disk, ROOT)).toMatch(/^[-0-9a-f]{36} mount \d+$/)
+    expect(currentRun(disk.kill(), ROOT)).toBe(currentRun(disk, ROOT))
+    const runs = [disk]
+    for (let i = 0; i < 6; i++) {
+      runs.at(-1)?.makeDirectory(`${ROOT}/${i}`)
+      runs.push((runs.at(-1) as SimulatedDisk).crash(random()))
+    }
+    const names = runs.map(found => currentRun(found, ROOT))
+    expect(new Set(names).size).toBe(names.length)
+    const bootIds = new Set(names.map(name => name.split(' ')[0]))
+    expect(bootIds.size).toBeGreaterThan(1)
+    expect(bootIds.size).toBeLessThan(names.length)
+  })
+
+  test('goes without mounts where the system does not tell them apart', () => {
+    const disk = newDisk()
+    disk.mountOf = () => undefined
+    expect(currentRun(disk, ROOT)).toMatch(/^[-0-9a-f]{36}$/)
+  })
 })
 
 describe('the table of queues', () => {

@@ -119,6 +119,10 @@ export class FaultyFiles implements Files {
     return this.#inner.space(path)
   }
 
+  mountOf(path: string): number | undefined {
+    return this.#inner.mountOf(path)
+  }
+
   lock(path: string): FileLock {
     this.#announce({ kind: 'lock', path })
     return this.#inner.lock(path)

@@ -54,6 +54,7 @@ export class SimulatedDisk implements Files {
   #inodes = 1
   #changes = 0
   #bootCount = 1
+  #mountCount = 1
 
   constructor(options: SimulatedDiskOptions = {}) {
     this.#options = options
@@ -78,7 +79,9 @@ export class SimulatedDisk implements Files {
     const chances = { ...defaultPolicy, ...policy }
     const kept = this.#pending.filter(() => random.chance(chances.names))
     const found = this.#successor()
-    found.#bootCount = this.#bootCount + 1
+    // Every other time the system runs on: only the disk was away.
+    found.#bootCount = this.#bootCount + (this.#changes % 2)
+    found.#mountCount = this.#mountCount + 1
     const names = new Map<Directory, Map<string, Node>>()
     const namesOf = (directory: Directory): Map<string, Node> => {
       const known = names.get(directory)
@@ -114,6 +117,7 @@ export class SimulatedDisk implements Files {
   kill(): SimulatedDisk {
     const found = this.#successor()
     found.#bootCount = this.#bootCount
+    found.#mountCount = this.#mountCount
     const copies = new Map<Node, Node>()
     const copyOf = <Kind extends Node>(node: Kind): Kind => {
       const known = copies.get(node)
@@ -249,6 +253,10 @@ export class SimulatedDisk implements Files {
       totalBytes: this.#capacityBytes,
       availableBytes: this.#capacityBytes - this.#usedPages * PAGE_BYTES
     }
+  }
+
+  mountOf(_path: string): number | undefined {
+    return this.#mountCount
   }
 
   lock(path: string): FileLock {
