@@ -12,7 +12,7 @@ const QUEUE_ENTRIES = 2_000
 const ENTRY = fileURLToPath(new URL('broker-process.js', import.meta.url))
 
 /** Planted in the process by broker-process.ts. */
-export type BrokerDefect = 'lengths are not checked'
+export type BrokerDefect = 'lengths are not checked' | 'memory is kept for ever'
 
 export interface BrokerTask {
   readonly settings: Readonly<Record<string, string>>

@@ -3,7 +3,7 @@
  * line of JSON, and runs until it is ended. Told to by SIGTERM it stops cleanly; without its parent it does not stay.
  */
 import { writeSync } from 'node:fs'
-import { openLog, systemClock } from '../../src/base/index.ts'
+import { MiB, openLog, systemClock } from '../../src/base/index.ts'
 import { startBroker } from '../../src/embedded.ts'
 import { REMOTING_LIMITS } from '../../src/protocol/index.ts'
 import type { BrokerTask } from './broker-child.ts'
@@ -13,6 +13,10 @@ const { settings, defect, clock } = JSON.parse(process.argv[2] as string) as Bro
 // For a control: see controls.ts.
 if (defect === 'lengths are not checked') {
   Object.assign(REMOTING_LIMITS, { frameBytesMax: Number.MAX_SAFE_INTEGER, headerBytesMax: Number.MAX_SAFE_INTEGER })
+}
+if (defect === 'memory is kept for ever') {
+  const kept: Buffer[] = []
+  setInterval(() => kept.push(Buffer.alloc(4 * MiB, 1)), 20)
 }
 const log = openLog({ sink: line => writeSync(2, `${line}\n`), clock: systemClock, level: 'warn' })
 

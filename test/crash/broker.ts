@@ -30,10 +30,15 @@ export const broker: Scenario = {
   about: 'brokers killed under clients over TCP: messages, offsets, delays, transactions',
   cases: { short: 6, medium: 30, long: 200 },
   lanes: 2,
-  run: killBrokers
+  run: (seed, directory) => killBrokers(seed, directory)
 }
 
-async function killBrokers(seed: number, directory: string): Promise<Tally> {
+/** `afterDeath` is done to the directory of the store before anybody looks at it: for a control. */
+export async function killBrokers(
+  seed: number,
+  directory: string,
+  afterDeath: (store: string) => void = () => {}
+): Promise<Tally> {
   const random = seededRandom(seed)
   const ledger = new Ledger(random.uint32(), BODY)
   const more = new BrokerLedger()
@@ -53,6 +58,7 @@ async function killBrokers(seed: number, directory: string): Promise<Tally> {
   const tally = { kills: 0, found: 0, 'read over TCP': 0, delayed: 0, transactions: 0 }
   for (let life = 0; life < LIVES; life++) {
     await live({ store, config, ledger, more, random, isFirst: life === 0 })
+    afterDeath(store)
     tally.kills++
     if (random.chance(0.4)) ledger.leaveUnsure()
     else tally.found += (await check(place, ledger, expectation)).found

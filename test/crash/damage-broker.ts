@@ -37,7 +37,7 @@ export const damageBroker: Scenario = {
   name: 'damage-broker',
   about: "a broker's tables and timers cut, changed, exchanged or missing",
   cases: { short: 1, medium: 40, long: 200 },
-  lanes: 1,
+  lanes: 'processors',
   run: (seed, directory, size) => damageTables(seed, directory, MUTANTS[size])
 }
 

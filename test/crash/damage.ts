@@ -34,7 +34,7 @@ export const damage: Scenario = {
   name: 'damage',
   about: 'files of every kind cut, changed, exchanged or missing: only what was damaged is lost',
   cases: { short: 20, medium: 100, long: 500 },
-  lanes: 1,
+  lanes: 'processors',
   run: (seed, directory, size) => damageFiles(seed, directory, noDefect, MUTANTS[size])
 }
 

@@ -68,7 +68,7 @@ export const faults: Scenario = {
   name: 'faults',
   about: 'the N-th call of each kind fails, for every N',
   cases: { short: sweeps.length, medium: sweeps.length, long: 20 * sweeps.length },
-  lanes: 1,
+  lanes: 'processors',
   async run(seed, directory, size) {
     const sweep = sweeps[seed % sweeps.length] as FaultSweep // There is at least one.
     const begin = await beginningOf(seed, sweep.flush)

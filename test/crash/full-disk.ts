@@ -31,16 +31,23 @@ export const fullDisk: Scenario = {
   about: 'a file system of 64 MiB fills up under real threads, then has room again',
   cases: { short: 2, medium: 20, long: 200 },
   lanes: 1,
-  async run(seed, directory) {
-    const place = join(directory, 'disk')
-    const missing = whyNoMount(place)
-    if (missing === undefined) return onFileSystem(place, DISK_BYTES, () => fillUp(seed, place))
-    process.stdout.write(`  SKIPPED: no disk is filled: ${missing}\n`)
-    return { skipped: 1 }
-  }
+  run: (seed, directory) => fillDiskUp(seed, directory)
 }
 
-async function fillUp(seed: number, disk: string): Promise<Tally> {
+/** `seen`: the store as whoever uses it sees it, for a control. */
+export async function fillDiskUp(
+  seed: number,
+  directory: string,
+  seen: (store: Store) => Store = store => store
+): Promise<Tally> {
+  const place = join(directory, 'disk')
+  const missing = whyNoMount(place)
+  if (missing === undefined) return onFileSystem(place, DISK_BYTES, () => fillUp(seed, place, seen))
+  process.stdout.write(`  SKIPPED: no disk is filled: ${missing}\n`)
+  return { skipped: 1 }
+}
+
+async function fillUp(seed: number, disk: string, seen: (store: Store) => Store): Promise<Tally> {
   const random = seededRandom(seed)
   const ledger = new Ledger(random.uint32(), BODY)
   const mapper = random.pick(['native', 'plain'] as const)
@@ -54,7 +61,7 @@ async function fillUp(seed: number, disk: string): Promise<Tally> {
     mapper,
     retention: { diskUsedRatioFull: 1, diskUsedRatioForced: 1, diskUsedRatioMax: 1 }
   }
-  const store = await openStore(options)
+  const store = seen(await openStore(options))
   const producing = { store, recorder: ledger, seed: ledger.seed, body: BODY }
   const append = (): void => void appendOnce(producing, ledger.nextId, nextCount(random), random.below(QUEUES.length))
   let refusals = 0

@@ -13,7 +13,7 @@ import { QUEUES } from './messages.ts'
 import { check, Violation } from './oracle.ts'
 import { appendOnce, nextCount } from './producer.ts'
 import type { Scenario, Tally } from './scenario.ts'
-import { LoadClock, load, noDefect, openSimulated, SMALL_BODY, simulatedPlace } from './simulated-store.ts'
+import { type Defect, LoadClock, load, noDefect, openSimulated, SMALL_BODY, simulatedPlace } from './simulated-store.ts'
 
 const CAPACITY_BYTES = 4096 * KiB
 const BALLAST = '/ballast'
@@ -25,11 +25,11 @@ export const full: Scenario = {
   name: 'full',
   about: 'the disk is full at any moment, then has room again: the store goes on by itself',
   cases: { short: 20, medium: 100, long: 2_000 },
-  lanes: 1,
-  run: fillDisk
+  lanes: 'processors',
+  run: (seed, directory) => fillDisk(seed, directory, noDefect)
 }
 
-async function fillDisk(seed: number, directory: string): Promise<Tally> {
+export async function fillDisk(seed: number, directory: string, defect: Defect): Promise<Tally> {
   const random = seededRandom(seed)
   const flush = random.pick(['sync', 'async'] as const)
   const clock = new LoadClock()
@@ -39,8 +39,8 @@ async function fillDisk(seed: number, directory: string): Promise<Tally> {
     capacityBytes: CAPACITY_BYTES,
     clock
   })
-  const store = await openSimulated(disk, flush, clock, noDefect)
-  await load(store, ledger, { random, clock, steps: random.below(60), defect: noDefect })
+  const store = await openSimulated(disk, flush, clock, defect)
+  await load(store, ledger, { random, clock, steps: random.below(60), defect })
   try {
     for (let fill = 0; fill < FILLS; fill++) {
       takeRoom(disk, random)
@@ -48,7 +48,7 @@ async function fillDisk(seed: number, directory: string): Promise<Tally> {
       await useWhileFull(store, ledger)
       disk.remove(BALLAST)
       await goesOn(store, ledger)
-      await load(store, ledger, { random, clock, steps: 20, defect: noDefect })
+      await load(store, ledger, { random, clock, steps: 20, defect })
     }
     const end = random.pick(['close', 'kill', 'crash'] as const)
     if (end === 'close') {
@@ -58,7 +58,7 @@ async function fillDisk(seed: number, directory: string): Promise<Tally> {
     }
     const image = end === 'crash' ? disk.crash(random) : disk.kill()
     const survives = end === 'crash' ? 'flushed' : 'appended'
-    await check(simulatedPlace(image, flush, new LoadClock(), noDefect), ledger, { survives })
+    await check(simulatedPlace(image, flush, new LoadClock(), defect), ledger, { survives })
     return { fills: FILLS }
   } catch (error) {
     keepDisk(disk, directory)

@@ -30,10 +30,15 @@ export const kill: Scenario = {
   about: 'processes with threads killed at any moment, also while they recover; SIGTERM',
   cases: { short: 13, medium: 60, long: 2_000 },
   lanes: 2,
-  run: killSeries
+  run: (seed, directory) => killSeries(seed, directory)
 }
 
-async function killSeries(seed: number, directory: string): Promise<Tally> {
+/** `afterDeath` is done to the directory of the store before anybody looks at it: for a control. */
+export async function killSeries(
+  seed: number,
+  directory: string,
+  afterDeath: (store: string) => void = () => {}
+): Promise<Tally> {
   const random = seededRandom(seed)
   const ledger = new Ledger(random.uint32(), BODY)
   const mapper = random.pick<MapperKind | 'auto'>(['auto', 'native', 'plain'])
@@ -61,6 +66,7 @@ async function killSeries(seed: number, directory: string): Promise<Tally> {
       bytesMax: LIFE_BYTES_MAX
     }
     const end = await liveAndDie(task, random, isAsked)
+    afterDeath(store.directory)
     readJournal(journal, ledger)
     if (isAsked) tally.terminations++
     else tally.kills++

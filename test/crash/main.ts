@@ -5,54 +5,14 @@
  * again. All choices of a case follow from its seed; only where real processes are killed does time have a say too.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { freshSeed } from '../../src/base/index.ts'
-import { blockLog } from './block-log.ts'
-import { broker } from './broker.ts'
-import { clock } from './clock.ts'
-import { controls } from './controls.ts'
-import { damage } from './damage.ts'
-import { damageBroker } from './damage-broker.ts'
-import { faults } from './faults.ts'
-import { full } from './full.ts'
-import { fullDisk } from './full-disk.ts'
-import { kill } from './kill.ts'
-import { memory } from './memory.ts'
-import { network } from './network.ts'
-import { outside } from './outside.ts'
-import { power, readers } from './power.ts'
-import { rot } from './rot.ts'
+import { CaseChild } from './case-child.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
+import { scenarios } from './scenarios.ts'
 import { knownSeeds } from './seeds.ts'
-import { slow } from './slow.ts'
-import { syscalls } from './syscalls.ts'
-import { tables } from './tables.ts'
-import { threads } from './threads.ts'
-
-const scenarios: readonly Scenario[] = [
-  power,
-  readers,
-  faults,
-  full,
-  fullDisk,
-  rot,
-  damage,
-  damageBroker,
-  tables,
-  threads,
-  kill,
-  blockLog,
-  syscalls,
-  outside,
-  broker,
-  network,
-  clock,
-  slow,
-  memory,
-  controls
-]
 
 const PROGRESS_INTERVAL_MS = 15_000
 
@@ -104,12 +64,12 @@ async function runScenario(scenario: Scenario, seeds: readonly number[], root: s
   let failures = 0
   const progress = setInterval(() => say(`  ${scenario.name}: ${done} of ${seeds.length}`), PROGRESS_INTERVAL_MS)
   const waiting = [...seeds]
-  const lane = async (): Promise<void> => {
+  const lane = async (runCase: Scenario['run']): Promise<void> => {
     for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
       const directory = join(root, String(seed))
       mkdirSync(directory, { recursive: true })
       try {
-        for (const [what, count] of Object.entries(await scenario.run(seed, directory, size)))
+        for (const [what, count] of Object.entries(await runCase(seed, directory, size)))
           tally[what] = (tally[what] ?? 0) + count
         rmSync(directory, { recursive: true })
       } catch (error) {
@@ -120,7 +80,7 @@ async function runScenario(scenario: Scenario, seeds: readonly number[], root: s
       done++
     }
   }
-  await Promise.all(Array.from({ length: scenario.lanes }, lane))
+  await inLanes(scenario, seeds.length, lane)
   clearInterval(progress)
   if (failures === 0) rmSync(root, { recursive: true })
   const counts = Object.entries(tally).map(([what, count]) => `${count} ${what}`)
@@ -129,6 +89,22 @@ async function runScenario(scenario: Scenario, seeds: readonly number[], root: s
     `${failures === 0 ? 'ok    ' : 'FAILED'} ${scenario.name}: ${scenario.about} (${[...counts, `${seconds} s`].join(', ')})`
   )
   return failures === 0
+}
+
+/** A case alone stays in this process, where a debugger finds it. */
+async function inLanes(
+  scenario: Scenario,
+  cases: number,
+  lane: (runCase: Scenario['run']) => Promise<void>
+): Promise<void> {
+  const count = Math.min(cases, scenario.lanes === 'processors' ? availableParallelism() : scenario.lanes)
+  if (scenario.lanes !== 'processors' || count === 1) {
+    await Promise.all(Array.from({ length: count }, () => lane(scenario.run)))
+    return
+  }
+  const children = Array.from({ length: count }, () => new CaseChild(scenario))
+  await Promise.all(children.map(child => lane((...asked) => child.run(...asked))))
+  for (const child of children) child.end()
 }
 
 /** More of the same would only bury the first. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { KiB, MiB, seededRandom } from '../../src/base/index.ts'
 import { openStore } from '../../src/index.ts'
-import { startBrokerChild } from './broker-child.ts'
+import { type BrokerDefect, type Surroundings, startBrokerChild } from './broker-child.ts'
 import { createTopics } from './broker-load.ts'
 import { Ledger } from './ledger.ts'
 import { limitMemory, type MemoryLimit, whyNoMemoryLimit } from './memory-limit.ts'
@@ -28,29 +28,42 @@ export const memory: Scenario = {
   about: 'a broker that may use 256 MiB, over a store that is larger, with many topics',
   cases: { short: 1, medium: 1, long: 1 },
   lanes: 1,
-  async run(seed, directory, size) {
-    const missing = whyNoMemoryLimit(directory)
-    if (missing !== undefined) {
-      process.stdout.write(`  SKIPPED: no memory is limited: ${missing}\n`)
-      return { skipped: 1 }
-    }
-    const limit = limitMemory(LIMIT_BYTES)
-    try {
-      return await useLittleMemory(seed, join(directory, 'store'), size, limit)
-    } finally {
-      limit.remove()
-    }
+  run: (seed, directory, size) => useLittleMemory(seed, directory, size)
+}
+
+export async function useLittleMemory(
+  seed: number,
+  directory: string,
+  size: Size,
+  defect?: BrokerDefect
+): Promise<Tally> {
+  const missing = whyNoMemoryLimit(directory)
+  if (missing !== undefined) {
+    process.stdout.write(`  SKIPPED: no memory is limited: ${missing}\n`)
+    return { skipped: 1 }
+  }
+  const limit = limitMemory(LIMIT_BYTES)
+  try {
+    return await useStore(seed, join(directory, 'store'), size, { command: limit.command, defect }, limit)
+  } finally {
+    limit.remove()
   }
 }
 
-async function useLittleMemory(seed: number, store: string, size: Size, limit: MemoryLimit): Promise<Tally> {
+async function useStore(
+  seed: number,
+  store: string,
+  size: Size,
+  surroundings: Surroundings,
+  limit: MemoryLimit
+): Promise<Tally> {
   const random = seededRandom(seed)
   const ledger = new Ledger(random.uint32(), BODY)
   await makeLarge(store, ledger, size)
   // Files of the usual sizes: a segment of 1 GiB is mapped as a whole.
   const usual = { mappedFileSizeCommitLog: String(1024 * MiB), mappedFileSizeConsumeQueue: '6000000' }
   const config = { ...usual, maxHashSlotNum: '50000', maxIndexNum: '200000', defaultTopicQueueNums: '1' }
-  const broker = await startBrokerChild(store, config, { command: limit.command })
+  const broker = await startBrokerChild(store, config, surroundings)
   try {
     const wire = await Wire.open(broker.port)
     await createTopics(wire)

@@ -12,7 +12,7 @@ import { chmodSync, chownSync, copyFileSync, readdirSync, renameSync, rmSync, st
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { KiB, MiB, type Random, seededRandom, VarveError } from '../../src/base/index.ts'
+import { assert, KiB, MiB, type Random, seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import { openRealFiles } from '../../src/store/index.ts'
 import { within } from './broker-child.ts'
@@ -39,11 +39,29 @@ export const outside: Scenario = {
   async run(seed, directory, size) {
     const tally: Tally = {}
     for (const deed of deeds) {
-      const outcome = await doDeed(deed, seed, join(directory, deed.name.replaceAll(' ', '-')), size)
+      const outcome = await doDeed(deed, seed, placeOf(deed, directory), size)
       tally[outcome] = (tally[outcome] ?? 0) + 1
     }
     return { deeds: deeds.length, ...tally }
   }
+}
+
+const placeOf = ({ name }: Deed, directory: string): string => join(directory, name.replaceAll(' ', '-'))
+
+/** One of them; `plant` is done to the directory of the store while it runs, before the deed: for a control. */
+export async function doDeedOf(
+  name: string,
+  seed: number,
+  directory: string,
+  plant: (store: string) => void
+): Promise<void> {
+  const deed = deeds.find(known => known.name === name)
+  assert(deed !== undefined, `there is a deed '${name}'`)
+  const act: Deed['act'] = running => {
+    plant(running.store.directory)
+    return deed.act(running)
+  }
+  await doDeed({ ...deed, act }, seed, placeOf(deed, directory), 'short')
 }
 
 interface Running {

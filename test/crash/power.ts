@@ -46,7 +46,7 @@ export const power: Scenario = {
   name: 'power',
   about: 'loss of power and death of the process before any call to the disk, also while recovering',
   cases: { short: 34, medium: 400, long: 10_000 },
-  lanes: 1,
+  lanes: 'processors',
   run: (seed, directory) => losePower(seed, directory, noDefect)
 }
 
@@ -55,7 +55,7 @@ export const readers: Scenario = {
   name: 'readers',
   about: 'what was read with synchronous flush is there after a loss of power',
   cases: { short: 8, medium: 100, long: 2_000 },
-  lanes: 1,
+  lanes: 'processors',
   run: (seed, directory) => losePower(seed, directory, noDefect, { readsAll: true })
 }
 

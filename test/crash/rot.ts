@@ -25,7 +25,7 @@ export const rot: Scenario = {
   name: 'rot',
   about: 'a bit of a durable record flips: only that record is lost',
   cases: { short: 40, medium: 400, long: 5_000 },
-  lanes: 1,
+  lanes: 'processors',
   run: (seed, directory) => damageOne(seed, directory, noDefect)
 }
 

@@ -18,12 +18,14 @@ import {
   countCalls,
   type Ended,
   type Injection,
+  injectionsOf,
   REFUSED_STATUS,
   runInjected,
   type Syscall,
+  type Traced,
   whyNoStrace
 } from './strace.ts'
-import type { SyscallTask } from './syscall-process.ts'
+import type { SyscallDefect, SyscallTask } from './syscall-process.ts'
 import { Violation } from './violation.ts'
 
 const BODY = { bytesMax: 6 * KiB }
@@ -31,14 +33,13 @@ const MESSAGES = 90
 const FLUSH_EVERY = 6
 const SHORT_INJECTIONS = 12
 const ENTRY = fileURLToPath(new URL('syscall-process.js', import.meta.url))
-const INJECTIONS: readonly Injection[] = ['SIGKILL', 'EIO', 'ENOSPC']
 
 export const syscalls: Scenario = {
   name: 'syscalls',
   about: 'killed at the N-th system call of each kind, or that call fails',
   cases: { short: 1, medium: 1, long: 6 },
   lanes: 1,
-  run: sweep
+  run: (seed, directory, size) => sweep(seed, directory, size)
 }
 
 interface Plan {
@@ -48,7 +49,7 @@ interface Plan {
   readonly forever: boolean
 }
 
-async function sweep(seed: number, directory: string, size: Size): Promise<Tally> {
+export async function sweep(seed: number, directory: string, size: Size, defect?: SyscallDefect): Promise<Tally> {
   const missing = whyNoStrace()
   if (missing !== undefined) {
     process.stdout.write(`  SKIPPED: no system call is injected: ${missing}\n`)
@@ -66,21 +67,22 @@ async function sweep(seed: number, directory: string, size: Size): Promise<Tally
     indexItems: 64,
     mapper
   })
-  const counts = await countCalls(command(taskIn(directory, 'counted', optionsIn, seed)), join(directory, 'trace'))
-  const all = plansFor(counts, random)
+  const counted = taskIn(directory, 'counted', optionsIn, seed)
+  const { calls, paths } = await countCalls(traced(counted), join(directory, 'trace'))
+  const all = plansFor(calls, random)
   const chosen = size === 'short' ? random.shuffled(all).slice(0, SHORT_INJECTIONS) : all
   const tally = {
-    'calls counted': all.length / INJECTIONS.length,
+    'calls counted': [...calls.values()].reduce((sum, count) => sum + count, 0),
     killed: 0,
     refused: 0,
     'went on': 0,
     'not reached': 0
   }
   for (const [index, plan] of chosen.entries()) {
-    const task = taskIn(directory, String(index), optionsIn, seed)
+    const task = { ...taskIn(directory, String(index), optionsIn, seed), ...(defect && { defect }) }
     const says = `${plan.injection} at ${plan.syscall} ${plan.nth}${plan.forever ? ' and all after it' : ''}, ${mapper}`
     try {
-      const ended = await runInjected(command(task), plan, join(directory, 'trace'))
+      const ended = await runInjected(traced(task), plan, paths, join(directory, 'trace'))
       tally[ended.isReached ? outcomeOf(ended, plan) : 'not reached']++
       await checkLeft(task)
     } catch (error) {
@@ -110,12 +112,15 @@ function taskIn(
   }
 }
 
-const command = (task: SyscallTask): string[] => [process.execPath, ENTRY, JSON.stringify(task)]
+const traced = (task: SyscallTask): Traced => ({
+  command: [process.execPath, ENTRY, JSON.stringify(task)],
+  directory: task.store.directory
+})
 
-function plansFor(counts: ReadonlyMap<Syscall, number>, random: Random): Plan[] {
-  return [...counts].flatMap(([syscall, count]) =>
+function plansFor(calls: ReadonlyMap<Syscall, number>, random: Random): Plan[] {
+  return [...calls].flatMap(([syscall, count]) =>
     Array.from({ length: count }, (_, i) => i + 1).flatMap(nth =>
-      INJECTIONS.map(injection => {
+      injectionsOf(syscall).map(injection => {
         const forever = injection !== 'SIGKILL' && random.chance(0.3)
         return { syscall, injection, nth, forever }
       })

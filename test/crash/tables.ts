@@ -24,7 +24,7 @@ export const tables: Scenario = {
   name: 'tables',
   about: 'offsets that a broker saves, when the power fails or the process dies before any call',
   cases: { short: 20, medium: 300, long: 5_000 },
-  lanes: 1,
+  lanes: 'processors',
   run: (seed, directory) => cutSaving(seed, directory, saveHere)
 }
 

@@ -18,7 +18,11 @@ export interface ThreadDeathTask {
   readonly body: Body
   /** Which of the threads, in the order in which they were started. */
   readonly thread: number
+  readonly defect?: ThreadDefect
 }
+
+/** Planted here, between thread and store. */
+export type ThreadDefect = 'nobody hears of its end'
 
 export interface ThreadDeathReport {
   readonly threadCount: number
@@ -38,7 +42,10 @@ const NOT_YET = 10_000
 
 const task = JSON.parse(process.argv[2] as string) as ThreadDeathTask // Given by whoever starts this process.
 const threads: Worker[] = []
-process.on('worker', (worker: Worker) => threads.push(worker))
+process.on('worker', (worker: Worker) => {
+  threads.push(worker)
+  if (task.defect === 'nobody hears of its end') worker.emit = () => false
+})
 const store = await openStore(task.store)
 const journal = new Journal(task.journal)
 const producing = { store, recorder: journal, seed: task.messageSeed, body: task.body }

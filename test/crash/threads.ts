@@ -13,8 +13,8 @@ import { openRealFiles } from '../../src/store/index.ts'
 import { readJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { check, Violation } from './oracle.ts'
-import type { Scenario } from './scenario.ts'
-import type { ThreadDeathReport, ThreadDeathTask } from './thread-death-process.ts'
+import type { Scenario, Tally } from './scenario.ts'
+import type { ThreadDeathReport, ThreadDeathTask, ThreadDefect } from './thread-death-process.ts'
 
 const THREADS = ['allocator', 'flusher', 'dispatcher'] as const
 const BODY = { bytesMax: 4 * KiB }
@@ -26,15 +26,22 @@ export const threads: Scenario = {
   about: 'each thread of a store ends on purpose: one clear error, nothing half alive, nothing lost',
   cases: { short: 2, medium: 10, long: 100 },
   lanes: 1,
-  async run(seed, directory) {
-    const died = new Set<string>()
-    for (const thread of THREADS.keys()) died.add(await endThread(seed, join(directory, String(thread)), thread))
-    if (died.size !== THREADS.length) throw new Violation(`the threads that died were ${[...died].join(', ')}`)
-    return { threads: died.size }
-  }
+  run: (seed, directory) => endThreads(seed, directory)
 }
 
-async function endThread(seed: number, directory: string, thread: number): Promise<string> {
+export async function endThreads(seed: number, directory: string, defect?: ThreadDefect): Promise<Tally> {
+  const died = new Set<string>()
+  for (const thread of THREADS.keys()) died.add(await endThread(seed, join(directory, String(thread)), thread, defect))
+  if (died.size !== THREADS.length) throw new Violation(`the threads that died were ${[...died].join(', ')}`)
+  return { threads: died.size }
+}
+
+async function endThread(
+  seed: number,
+  directory: string,
+  thread: number,
+  defect: ThreadDefect | undefined
+): Promise<string> {
   const store: StoreOptions = {
     directory,
     segmentBytes: MiB,
@@ -45,7 +52,7 @@ async function endThread(seed: number, directory: string, thread: number): Promi
   }
   const ledger = new Ledger(seed, BODY)
   const journal = `${directory}.journal`
-  const task: ThreadDeathTask = { store, journal, messageSeed: seed, body: BODY, thread }
+  const task: ThreadDeathTask = { store, journal, messageSeed: seed, body: BODY, thread, ...(defect && { defect }) }
   const report = await reportOf(task)
   const expected = {
     threadCount: THREADS.length,
