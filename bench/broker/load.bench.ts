@@ -2,12 +2,14 @@
  * A broker on the wire: how many messages a second, at which cost, against Apache RocketMQ's own under the same load from
  * the same generator, which shares the machine with them. Bounds are those that the project has set itself.
  */
-import { alternate, type Benchmark, type BenchOptions, type Bound } from '../harness.ts'
+import type { Measurement } from '../../src/load/index.ts'
+import { alternate, type Benchmark, type BenchOptions, type Bound, type Contender, runCaseFile } from '../harness.ts'
 import { apacheBroker } from '../peers/apache-broker.ts'
 import { type BrokerLoad, brokerContender } from '../peers/broker.ts'
 import { setUp, varveBroker } from '../peers/varve-broker.ts'
 
 const SECONDS = { full: 5, quick: 2 }
+const SMOKE_SECONDS = 0.1
 
 interface BrokerCase {
   readonly name: string
@@ -184,9 +186,37 @@ function contendersOf(options: BenchOptions, load: BrokerCase['load']) {
   const { smoke, quick = false, progress } = options
   if (!smoke) setUp(progress)
   const seconds = loadSeconds(options)
-  return [varveBroker, apacheBroker].map(kind =>
+  const contenders = [varveBroker, apacheBroker].map(kind =>
     brokerContender(kind, { flush: 'async', ...load, seconds, smoke, quick })
   )
+  return load.load === 'fixed-rate'
+    ? contenders.map(contender => besideMachine(contender, load, seconds, smoke))
+    : contenders
+}
+
+/** A latency says something of a broker only where the machine by itself, as busy as it was, has a smaller one. */
+function besideMachine(
+  contender: Contender,
+  { rate = 1 }: BrokerCase['load'],
+  seconds: number,
+  smoke: boolean | undefined
+): Contender {
+  return {
+    ...contender,
+    async run(place) {
+      const measured = await contender.run(place)
+      const { details } = await runCaseFile<Measurement>('broker/machine-latency.case.ts', {
+        rate,
+        seconds: smoke ? SMOKE_SECONDS : seconds,
+        serverUs: measured.cpuUsPerMessage,
+        generatorUs: measured.details.generatorCpuUs ?? 0
+      })
+      return {
+        ...measured,
+        details: { ...measured.details, machineP99Us: details.p99Us ?? 0, machineP999Us: details.p999Us ?? 0 }
+      }
+    }
+  }
 }
 
 export const loadSeconds = ({ seconds, quick = false }: BenchOptions): number =>
