@@ -190,11 +190,14 @@ function contendersOf(options: BenchOptions, load: BrokerCase['load']) {
     brokerContender(kind, { flush: 'async', ...load, seconds, smoke, quick })
   )
   return load.load === 'fixed-rate'
-    ? contenders.map(contender => besideMachine(contender, load, seconds, smoke))
+    ? contenders.map(contender => (contender.isPeer ? contender : besideMachine(contender, load, seconds, smoke)))
     : contenders
 }
 
-/** A latency says something of a broker only where the machine by itself, as busy as it was, has a smaller one. */
+/**
+ * A latency says something of a broker only where the machine by itself, as busy as it was, has a smaller one. Of one thread
+ * that serves: what a JVM spreads over many cannot be told so.
+ */
 function besideMachine(
   contender: Contender,
   { rate = 1 }: BrokerCase['load'],

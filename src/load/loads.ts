@@ -59,10 +59,14 @@ async function closedLoop(load: Load): Promise<CaseResult> {
   return resultOf(load, measured, { ...sendFigures(lanes.all), drainMs })
 }
 
-/** Latency counts from when a message was due, so that a broker that stands still is seen by all that would have come. */
-async function fixedRate(load: Load): Promise<CaseResult> {
+/**
+ * Latency counts from when a message was due, so that a broker that stands still is seen by all that would have come.
+ * `onOpen` is called when all connections are there.
+ */
+async function fixedRate(load: Load, onOpen: () => void = () => {}): Promise<CaseResult> {
   const meter = new Meter(load.extent, load.watch)
   const lanes = await sendLanes(load, meter)
+  onOpen()
   const late = new Histogram()
   await Promise.race([lanes.failed, sendAtRate(load, lanes.all, meter, late)])
   const drainMs = await allStored(load, acknowledgedBy(lanes.all))
@@ -95,14 +99,20 @@ async function besideCold(load: Load): Promise<CaseResult> {
     const queues = { queues: mine(existing), from: mine(from) }
     return new PullLane(connection, reading, { ...queues, group: `bench-cold-${lane}`, atEnd: 'stop' })
   })
-  const beganMs = systemClock.monotonicMs()
-  let readSeconds = 0
-  const readers = async () => {
+  const read = async () => {
+    const beganMs = systemClock.monotonicMs()
     for (const lane of lanes.all) lane.start()
     await Promise.all(lanes.all.map(lane => lane.idle()))
-    readSeconds = (systemClock.monotonicMs() - beganMs) / 1000
+    return (systemClock.monotonicMs() - beganMs) / 1000
   }
-  const [beside] = await Promise.race([lanes.failed, Promise.all([fixedRate({ ...load, offsets, extent }), readers()])])
+  const both = async () => {
+    let reading: Promise<number> | undefined
+    const beside = await fixedRate({ ...load, offsets, extent }, () => {
+      reading = read()
+    })
+    return { beside, readSeconds: (await reading) ?? 0 }
+  }
+  const { beside, readSeconds } = await Promise.race([lanes.failed, both()])
   lanes.close()
   const sum = (figure: 'messages' | 'bytes') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
   return {

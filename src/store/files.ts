@@ -23,6 +23,7 @@ export interface FileFacts {
 }
 
 export interface DiskSpace {
+  /** What is used and what is available: blocks that are kept for the superuser are neither, or a disk would seem to fill up early. */
   readonly totalBytes: number
   /** What this process may still use (not what the superuser may). */
   readonly availableBytes: number

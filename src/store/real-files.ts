@@ -111,8 +111,8 @@ class RealFiles implements Files {
   }
 
   space(path: string): DiskSpace {
-    const { bsize, blocks, bavail } = attempt('statfs', path, () => statfsSync(path))
-    return { totalBytes: blocks * bsize, availableBytes: bavail * bsize }
+    const { bsize, blocks, bfree, bavail } = attempt('statfs', path, () => statfsSync(path))
+    return { totalBytes: (blocks - bfree + bavail) * bsize, availableBytes: bavail * bsize }
   }
 
   mountOf(path: string): number | undefined {

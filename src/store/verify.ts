@@ -30,7 +30,7 @@ import type { RunJob } from './jobs.ts'
 import { indexSizeOf, listIndexFiles } from './key-index-names.ts'
 import { lastDataIn } from './last-data.ts'
 import { firstStoredAt } from './log-scan.ts'
-import { indexDirectory } from './paths.ts'
+import { indexDirectory, segmentPath } from './paths.ts'
 import { endOfQueues } from './queue-recovery.ts'
 import { readDeletedTopics, readQueueTable, readSeals } from './sidecar.ts'
 import { type IndexExtent, indexExtent, verifyIndexFile } from './verify-index.ts'
@@ -170,7 +170,7 @@ class Verification {
   }
 
   #checkSegmentFiles(): void {
-    const { segments, strayFiles, segmentBytes } = this.#facts
+    const { directory, segments, strayFiles, segmentBytes, goodUntil } = this.#facts
     const wrong = (problem: string, path: string): void =>
       this.#damage.add({ kind: 'segment-file', problem, derived: false, path })
     for (const path of strayFiles) wrong('it does not belong into a commit log', path)
@@ -182,6 +182,9 @@ class Verification {
         wrong(`it has ${sizeBytes} bytes instead of ${segmentBytes}`, path)
       if (before !== undefined && base !== before.base + segmentBytes) wrong('a segment before it is missing', path)
     }
+    const last = segments.at(-1)
+    const end = last === undefined ? 0 : last.base + segmentBytes
+    if (goodUntil > end) wrong(`it is missing: the log was on disk up to ${goodUntil}`, segmentPath(directory, end))
   }
 
   async #compareSeals(seals: ReturnType<typeof readSeals>): Promise<Parts> {

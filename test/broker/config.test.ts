@@ -16,7 +16,7 @@ import {
   storeOptionsOf
 } from '../../src/broker/index.ts'
 import { goldenKeys } from '../golden/golden-store.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 
 const SOURCES = fileURLToPath(new URL('../../src', import.meta.url))
 

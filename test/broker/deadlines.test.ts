@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/index.ts'
 import { DeadlineNode, Deadlines } from '../../src/broker/deadlines.ts'
 import { Alarms } from '../support/data-path.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 
 function setUp() {
   const clock = new SettableClock()

@@ -4,7 +4,8 @@ import type { KeyRequest } from '../../src/broker/index.ts'
 import type { Store } from '../../src/index.ts'
 import { decodeRecord, locate, RECORD_WHOLE, RecordPositions } from '../../src/layout/index.ts'
 import { type DataPath, type Drafting, draft, openDataPath, TOPIC } from '../support/data-path.ts'
-import { bodyOf, errorOf, SEGMENT_BYTES, START_MS, textOf } from '../support/store-fixtures.ts'
+import { START_MS } from '../support/settable-clock.ts'
+import { bodyOf, errorOf, SEGMENT_BYTES, textOf } from '../support/store-fixtures.ts'
 
 const QUEUE = { topic: TOPIC, queueId: 0 }
 const NOWHERE = { topic: 'nowhere', queueId: 0 }

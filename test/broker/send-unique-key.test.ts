@@ -1,7 +1,8 @@
 /** The UNIQ_KEY that the broker makes: address, process, maker, ms of the month and a counter, in hexadecimal. */
 import { describe, expect, test } from 'vitest'
 import { UniqueKeys } from '../../src/broker/send-unique-key.ts'
-import { SettableClock, textOf } from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
+import { textOf } from '../support/store-fixtures.ts'
 
 const HOST = { address: '10.1.2.3', port: 10_911 }
 

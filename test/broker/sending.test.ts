@@ -13,8 +13,9 @@ import {
   STORE_HOST,
   TOPIC
 } from '../support/data-path.ts'
+import { START_MS } from '../support/settable-clock.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
-import { errorOf, SEGMENT_BYTES, START_MS, textOf } from '../support/store-fixtures.ts'
+import { errorOf, SEGMENT_BYTES, textOf } from '../support/store-fixtures.ts'
 
 const send = ({ sending }: DataPath, sent: SendDraft) => {
   const outcome = sending.send(sent)

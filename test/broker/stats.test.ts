@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { hourMs, minuteMs, secondMs } from '../../src/base/index.ts'
 import { BrokerStats, RuntimeStats } from '../../src/broker/index.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 import { tableWorld } from '../support/table-fixtures.ts'
 
 const SAMPLE_MS = 10 * secondMs

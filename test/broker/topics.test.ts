@@ -12,8 +12,8 @@ import {
 import { ConsumerOffsets } from '../../src/broker/offsets.ts'
 import { BrokerStats } from '../../src/broker/stats.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
+import { START_MS } from '../support/settable-clock.ts'
 import { losesEverything } from '../support/simulated-disk.ts'
-import { START_MS } from '../support/store-fixtures.ts'
 import { jsonIn, newDisk, ROOT, type TableWorldOptions, tableWorld } from '../support/table-fixtures.ts'
 
 const PATH = join(ROOT, 'config', 'topics.json')

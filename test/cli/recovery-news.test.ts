@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { GiB, openLog, secondMs } from '../../src/base/index.ts'
 import { recoveryNews } from '../../src/cli/recovery-news.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 
 /** A recovery of 8 GiB that gets on by one GiB every two seconds. */
 function recovered({ isTerminal }: { isTerminal: boolean }): { written: string[]; logged: string[] } {

@@ -2,16 +2,8 @@ import { cpSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { goldenStore } from '../golden/golden-store.ts'
-import {
-  bodyOf,
-  freshDirectory,
-  message,
-  namesIn,
-  openSmall,
-  patch,
-  QUEUE,
-  SettableClock
-} from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
+import { bodyOf, freshDirectory, message, namesIn, openSmall, patch, QUEUE } from '../support/store-fixtures.ts'
 import { unpackedGoldenStore } from '../support/unpacked-golden-store.ts'
 import { jsonLines, jsonOf, varve } from './varve.ts'
 

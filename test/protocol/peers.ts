@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { type Clock, openLog } from '../../src/base/index.ts'
+import { openLog } from '../../src/base/index.ts'
 import {
   connectRemoting,
   type ListenOptions,
@@ -14,26 +14,11 @@ import {
   type RemotingListener,
   type RequestHandler
 } from '../../src/protocol/index.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 import { framesIn, type ReadFrame } from './frames.ts'
 
 export const HOST = '127.0.0.1'
 const CALL_TIMEOUT_MS = 60_000
-
-export class SettableClock implements Clock {
-  #ms = 1000
-
-  nowMs(): number {
-    return this.#ms
-  }
-
-  monotonicMs(): number {
-    return this.#ms
-  }
-
-  advance(ms: number): void {
-    this.#ms += ms
-  }
-}
 
 export interface Place extends AsyncDisposable {
   readonly listener: RemotingListener

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { StoreInfo } from '../../src/index.ts'
 import { DiskLag } from '../../src/server/disk-lag.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 
 function lagOver(info: { appendedUntil: number; flushedUntil: number; state?: StoreInfo['state'] }) {
   const clock = new SettableClock()

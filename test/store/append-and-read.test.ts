@@ -15,6 +15,7 @@ import {
   SYS_FLAG,
   verifyRecordChecksum
 } from '../../src/layout/index.ts'
+import { SettableClock, START_MS } from '../support/settable-clock.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
 import {
   bodyOf,
@@ -29,8 +30,6 @@ import {
   QUEUE,
   readAll,
   SEGMENT_BYTES,
-  SettableClock,
-  START_MS,
   simulated,
   textOf,
   ways

@@ -1,7 +1,11 @@
 /** The commit log: which way a record gets into the file, and that it makes no difference to what is there. */
 import { describe, expect, test } from 'vitest'
-import { KiB, MiB } from '../../src/base/index.ts'
+import { GiB, KiB, MiB } from '../../src/base/index.ts'
 import { openStore, type Store } from '../../src/index.ts'
+import { prepareSegment } from '../../src/store/allocate.ts'
+import { CommitLog } from '../../src/store/commit-log.ts'
+import { LogSegments } from '../../src/store/log-segments.ts'
+import { LAG_BYTES_MAX, Progress, type Role, SLOT } from '../../src/store/progress.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
 import {
@@ -117,5 +121,64 @@ describe.each(mappers)('records that go both ways, with files mapped by %s', map
     await using reopened = await openSmall({ mapper, directory })
     expect(reopened.info().recovery.damaged).toEqual([])
     expect(await namesIn(reopened)).toEqual(expected)
+  })
+})
+
+describe('room in the log', () => {
+  const SEGMENT = 5
+  const APPENDED = SEGMENT * GiB + 64 * KiB
+  const DIRTY_BYTES_MAX = 256 * MiB
+
+  /** A log that has come to 5 GiB, with the other parts of the store so far behind it. */
+  function logBehind({ unflushed = 0, unwritten = 0 }) {
+    const disk = new SimulatedDisk({ mapper: 'plain' })
+    const options = { directory: '/store', segmentBytes: GiB }
+    prepareSegment(disk, options, SEGMENT * GiB)
+    const progress = new Progress()
+    progress.publish(SLOT.appended, APPENDED)
+    progress.publish(SLOT.pagesTaken, APPENDED)
+    progress.publish(SLOT.flushed, APPENDED - unflushed)
+    progress.publish(SLOT.queuesWritten, APPENDED - unwritten)
+    progress.setCount(SLOT.segmentPrepared, SEGMENT)
+    const segments = new LogSegments(disk, progress, '/store', { ...options, first: SEGMENT, last: SEGMENT })
+    segments.openPrepared()
+    const woken: Role[] = []
+    const world = { progress, wake: (role: Role) => woken.push(role) }
+    const log = new CommitLog(segments, world, APPENDED, { dirtyBytesMax: DIRTY_BYTES_MAX, recordBytesMax: MiB })
+    return { log, progress, woken }
+  }
+
+  const HALF = (LAG_BYTES_MAX - 1) / 2
+
+  test.each([
+    ['queues are not written', { unwritten: HALF }, { unwritten: HALF + 1 }, SLOT.queuesWritten],
+    ['nothing is on disk', { unflushed: DIRTY_BYTES_MAX }, { unflushed: DIRTY_BYTES_MAX + 1 }, SLOT.flushed]
+  ])('ends where %s any more, and comes back when they are', async (_, most, more, slot) => {
+    expect(logBehind(most).log.reserve(100)).toBe(APPENDED)
+
+    const { log, progress } = logBehind(more)
+    const { unflushed = 0, unwritten = 0 } = { unflushed: 0, unwritten: 0, ...more }
+    expect(log.hasRoom()).toBe(false)
+    expect(await errorOf(() => log.reserve(100))).toMatchObject({
+      code: 'STORE_BUSY',
+      retryable: true,
+      details: { unflushedBytes: unflushed, undispatchedBytes: unwritten }
+    })
+    expect(log.appended).toBe(APPENDED)
+
+    progress.publish(slot, APPENDED)
+    expect(log.hasRoom()).toBe(true)
+    expect(log.reserve(100)).toBe(APPENDED)
+  })
+
+  test('is asked for in time: the flusher is woken when half of it is used', () => {
+    const less = logBehind({ unflushed: DIRTY_BYTES_MAX / 2 })
+    less.log.reserve(100)
+    expect(less.woken).not.toContain('flusher')
+
+    const { log, progress, woken } = logBehind({ unflushed: DIRTY_BYTES_MAX / 2 + 1 })
+    log.reserve(100)
+    expect(woken).toContain('flusher')
+    expect(progress.position(SLOT.flushWanted, APPENDED)).toBe(APPENDED)
   })
 })

@@ -10,6 +10,7 @@ import { segmentPath } from '../../src/store/paths.ts'
 import { Progress, SLOT } from '../../src/store/progress.ts'
 import type { StoreThreads } from '../../src/store/threads.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 import { losesEverything, SimulatedDisk } from '../support/simulated-disk.ts'
 import {
   bodyOf,
@@ -22,7 +23,6 @@ import {
   QUEUE,
   readAll,
   SEGMENT_BYTES,
-  SettableClock,
   simulated,
   ways
 } from '../support/store-fixtures.ts'

@@ -7,8 +7,8 @@ import { segmentPath } from '../../src/store/paths.ts'
 import { Progress, type Role, SLOT } from '../../src/store/progress.ts'
 import type { StoreThreads } from '../../src/store/threads.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
 
 const APPENDED = 1000
 

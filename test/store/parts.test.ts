@@ -10,8 +10,8 @@ import { QueueFiles } from '../../src/store/queue-files.ts'
 import { newStagedQueue, QueueStage, type StagedQueue } from '../../src/store/queue-stage.ts'
 import { TopicTable } from '../../src/store/topic-table.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
 
 describe('progress', () => {
   const edges = [0, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 40 + 2 ** 31, 2 ** 53 - 2 * GiB]

@@ -7,8 +7,9 @@ import { describe, expect, test } from 'vitest'
 import { type Random, seededRandom } from '../../src/base/index.ts'
 import { type MessageInput, openStore, type Store } from '../../src/index.ts'
 import { SYS_FLAG } from '../../src/layout/index.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
-import { nameOf, readAll, SettableClock, simulated } from '../support/store-fixtures.ts'
+import { nameOf, readAll, simulated } from '../support/store-fixtures.ts'
 
 interface ModelMessage {
   readonly name: string

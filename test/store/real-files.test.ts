@@ -178,6 +178,14 @@ describe.each(mappers)('files through %s', mapper => {
     expect(availableBytes).toBeGreaterThan(0)
   })
 
+  test('know how full the disk is as `df` does: what is kept for the superuser is not used', () => {
+    const directory = freshDirectory()
+    const said = execFileSync('df', ['-k', '-P', directory], { encoding: 'utf8' })
+    const [used = Number.NaN, available = Number.NaN] = (said.match(/(\d+) +(\d+) +\d+%/) ?? []).slice(1).map(Number)
+    const { totalBytes, availableBytes } = files.space(directory)
+    expect((totalBytes - availableBytes) / totalBytes).toBeCloseTo(used / (used + available), 2)
+  })
+
   test('tell one mount from another where the system does', () => {
     const directory = freshDirectory()
     const here = files.mountOf(directory)

@@ -10,6 +10,7 @@ import type { Files } from '../../src/store/files.ts'
 import { type GoldenCase, goldenStore } from '../golden/golden-store.ts'
 import { type Call, FaultyFiles } from '../support/faulty-files.ts'
 import { contentOf } from '../support/file-content.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 import { losesEverything, losesNothing, SimulatedDisk } from '../support/simulated-disk.ts'
 import {
   bodyOf,
@@ -20,7 +21,6 @@ import {
   namesIn,
   QUEUE,
   SEGMENT_BYTES,
-  SettableClock,
   simulated
 } from '../support/store-fixtures.ts'
 

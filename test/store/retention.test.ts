@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { hourMs, seededRandom } from '../../src/base/index.ts'
 import { openStore, type RetentionOptions, type SegmentFacts, type Store } from '../../src/index.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
+import { SettableClock, START_MS } from '../support/settable-clock.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
 import {
   bodyOf,
@@ -20,9 +21,7 @@ import {
   QUEUE,
   readAll,
   SEGMENT_BYTES,
-  SettableClock,
   SMALL,
-  START_MS,
   simulated,
   ways
 } from '../support/store-fixtures.ts'

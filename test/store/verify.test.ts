@@ -233,6 +233,22 @@ describe('verifying finds', () => {
     expect(damage).toContainEqual(expect.objectContaining({ kind: 'queue-entry', queueOffset: 10, count: 6 }))
   })
 
+  test.each([
+    ['in which the log ends', 1],
+    ['of the log, all of them,', Number.POSITIVE_INFINITY]
+  ])('that the files %s are missing, by the name of the first', async (_, count) => {
+    const { directory } = await closedStore()
+    expect((await verify(directory)).damage).toEqual([])
+    const names = readdirSync(join(directory, 'commitlog')).sort()
+    const missing = names.slice(-count)
+    for (const name of missing) rmSync(join(directory, 'commitlog', name))
+
+    const { damage } = await verify(directory)
+
+    const path = join(directory, 'commitlog', missing[0] as string)
+    expect(damage).toContainEqual(expect.objectContaining({ kind: 'segment-file', derived: false, path }))
+  })
+
   test.each(['index', 'consumequeue'])('that all of %s/ is missing', async folder => {
     const { directory } = await closedStore()
     rmSync(join(directory, folder), { recursive: true })

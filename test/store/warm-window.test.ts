@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Mapping } from '../../src/store/files.ts'
 import { WarmWindow } from '../../src/store/warm-window.ts'
-import { SettableClock } from '../support/store-fixtures.ts'
+import { SettableClock } from '../support/settable-clock.ts'
 
 const SIZE = 1 << 20
 const KiB = 1024

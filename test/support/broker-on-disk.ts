@@ -13,8 +13,9 @@ import {
 import { openStore, type Store, type StoredMessage } from '../../src/index.ts'
 import { decodeRecord, locate, RECORD_WHOLE, RecordPositions } from '../../src/layout/index.ts'
 import { draft, STORE_HOST } from './data-path.ts'
+import { SettableClock } from './settable-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
-import { SettableClock, simulated } from './store-fixtures.ts'
+import { simulated } from './store-fixtures.ts'
 
 export interface BrokerOnDisk extends AsyncDisposable {
   readonly disk: SimulatedDisk

@@ -40,8 +40,9 @@ import {
   RecordPositions
 } from '../../src/layout/index.ts'
 import type { HostAddress } from '../../src/model/index.ts'
+import { SettableClock } from './settable-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
-import { SettableClock, simulated } from './store-fixtures.ts'
+import { simulated } from './store-fixtures.ts'
 
 export { decodeBatch, encodeBatch }
 

@@ -83,7 +83,7 @@ export class SimulatedContents {
   nextData(at: number): number | undefined {
     for (let from = at; from < this.sizeBytes; from += PAGE_BYTES - (from % PAGE_BYTES)) {
       const page = this.#memory.subarray(from, Math.min(this.sizeBytes, from + PAGE_BYTES - (from % PAGE_BYTES)))
-      if (page.some(byte => byte !== 0)) return from
+      if (Buffer.compare(page, ZERO_PAGE.subarray(0, page.length)) !== 0) return from
     }
     return undefined
   }

@@ -1,6 +1,6 @@
 /**
- * What the tests of the store share: small stores in fresh directories, a clock that is set by hand, the ways in which
- * a store can reach its files, and short words for appending and reading.
+ * What the tests of the store share: small stores in fresh directories, the ways in which a store can reach its
+ * files, and short words for appending and reading.
  *
  * Segments are the smallest allowed, so that a few dozen messages cross the end of one; queue files and the index are
  * so small that they are left behind as well.
@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { type Clock, KiB, VarveError } from '../../src/base/index.ts'
+import { KiB, VarveError } from '../../src/base/index.ts'
 import type { MessageInput, QueueName, Store, StoredMessage, StoreOptions } from '../../src/index.ts'
 import { openStore } from '../../src/index.ts'
 import type { Files, MapperKind } from '../../src/store/files.ts'
@@ -22,33 +22,6 @@ export const SEGMENT_BYTES = 64 * KiB
 export const SMALL = { segmentBytes: SEGMENT_BYTES, queueFileEntries: 16, indexSlots: 16, indexItems: 64 } as const
 
 export const QUEUE: QueueName = { topic: 'orders', queueId: 0 }
-
-/** A time that nobody would write by hand, so that it is recognised wherever it turns up. */
-export const START_MS = 1_700_000_000_123
-
-/** Stands still until it is moved. */
-export class SettableClock implements Clock {
-  #nowMs = START_MS
-  #monotonicMs = 0
-
-  nowMs(): number {
-    return this.#nowMs
-  }
-
-  monotonicMs(): number {
-    return this.#monotonicMs
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms
-    this.#monotonicMs += ms
-  }
-
-  /** Wall time alone, as when somebody corrects the clock of the machine. */
-  setWall(ms: number): void {
-    this.#nowMs = ms
-  }
-}
 
 /** Empty, and removed after the test with all that it holds. */
 export function freshDirectory(): string {

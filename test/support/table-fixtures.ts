@@ -10,8 +10,8 @@ import {
 import { type JavaJson, parseJavaJson } from '../../src/layout/index.ts'
 import type { Files } from '../../src/store/files.ts'
 import { contentOf } from './file-content.ts'
+import { SettableClock } from './settable-clock.ts'
 import { SimulatedDisk } from './simulated-disk.ts'
-import { SettableClock } from './store-fixtures.ts'
 
 export const ROOT = '/store'
 

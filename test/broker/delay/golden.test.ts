@@ -6,8 +6,8 @@ import { TIMER_LOG_UNIT } from '../../../src/layout/index.ts'
 import { filesIn, goldenStore, viewOf } from '../../golden/golden-store.ts'
 import { type DataPath, openDataPath } from '../../support/data-path.ts'
 import { contentOf } from '../../support/file-content.ts'
+import { SettableClock } from '../../support/settable-clock.ts'
 import { SimulatedDisk } from '../../support/simulated-disk.ts'
-import { SettableClock } from '../../support/store-fixtures.ts'
 import { messagesIn } from './delay-path.ts'
 
 const golden = goldenStore('plain')

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { secondMs, seededRandom, VarveError } from '../../../src/base/index.ts'
 import { SCHEDULE_TOPIC } from '../../../src/layout/index.ts'
 import { draft, openDataPath, TOPIC } from '../../support/data-path.ts'
+import { START_MS } from '../../support/settable-clock.ts'
 import { losesEverything } from '../../support/simulated-disk.ts'
-import { SEGMENT_BYTES, START_MS } from '../../support/store-fixtures.ts'
+import { SEGMENT_BYTES } from '../../support/store-fixtures.ts'
 import {
   afterKill,
   bodiesIn,

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { draftOfRecall, type RecallHandle, readRecallHandle, recallHandleOf } from '../../../src/broker/index.ts'
 import { BORN_HOST, type DataPath, openDataPath, TOPIC } from '../../support/data-path.ts'
-import { errorOf, START_MS } from '../../support/store-fixtures.ts'
+import { START_MS } from '../../support/settable-clock.ts'
+import { errorOf } from '../../support/store-fixtures.ts'
 import { afterRestart, bodiesIn, send, sendTimed } from './delay-path.ts'
 
 const config = { recallMessageEnable: true }

@@ -1,7 +1,7 @@
-/** Timed messages whose files are damaged, or whose clock has been elsewhere. */
 import { expect, test } from 'vitest'
 import { openDataPath } from '../../support/data-path.ts'
-import { START_MS } from '../../support/store-fixtures.ts'
+import { START_MS } from '../../support/settable-clock.ts' /** Timed messages whose files are damaged, or whose clock has been elsewhere. */
+
 import { bodiesIn, countTo, sendTimed } from './delay-path.ts'
 
 /** After it what was sent is in the wheel. */

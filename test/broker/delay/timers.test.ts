@@ -4,8 +4,9 @@ import { hourMs, seededRandom } from '../../../src/base/index.ts'
 import { TIMER_TOPIC, TIMER_WHEEL_BYTES } from '../../../src/layout/index.ts'
 import { draft, openDataPath, TOPIC } from '../../support/data-path.ts'
 import { contentOf } from '../../support/file-content.ts'
+import { START_MS } from '../../support/settable-clock.ts'
 import { losesEverything } from '../../support/simulated-disk.ts'
-import { errorOf, SEGMENT_BYTES, START_MS } from '../../support/store-fixtures.ts'
+import { errorOf, SEGMENT_BYTES } from '../../support/store-fixtures.ts'
 import {
   afterKill,
   afterRestart,

@@ -19,7 +19,8 @@ import {
 } from '../../../src/protocol/index.ts'
 import { BrokerEndpoint } from '../../../src/server/remoting/broker-endpoint.ts'
 import { openRealFiles } from '../../../src/store/index.ts'
-import { freshDirectory, SettableClock, SMALL } from '../../support/store-fixtures.ts'
+import { SettableClock } from '../../support/settable-clock.ts'
+import { freshDirectory, SMALL } from '../../support/store-fixtures.ts'
 
 const HOST = '127.0.0.1'
 export const TIMEOUT_MS = 20_000
