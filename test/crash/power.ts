@@ -45,7 +45,7 @@ interface Image {
 export const power: Scenario = {
   name: 'power',
   about: 'loss of power and death of the process before any call to the disk, also while recovering',
-  cases: { short: 34, medium: 400, long: 10_000 },
+  cases: { short: 200, medium: 400, long: 10_000 },
   lanes: 'processors',
   run: (seed, directory) => losePower(seed, directory, noDefect)
 }
