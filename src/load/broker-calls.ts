@@ -174,7 +174,7 @@ export async function untilStored(broker: Address, targets: readonly SendTarget[
 }
 
 /**
- * Reads messages back, checks each body against the one that was sent, and hashes what must be the same for every broker.
+ * Reads the oldest messages back that the broker still has, checks each body against the one that was sent, and hashes what must be the same for every broker.
  * Bodies begin with their number; which messages come first in a queue differs from run to run, so the hash is of the
  * bodies in the order of their numbers, each once.
  */
@@ -185,9 +185,10 @@ export async function readBack(
 ): Promise<string> {
   const known = bodies(bodyBytes)
   const stored = await storedCount(broker, [target])
+  const [oldest = 0] = await minOffsets(broker, [target]) // A long load may be more than the broker keeps.
   const connection = await Connection.open(broker)
-  let offset = 0
-  while (offset < Math.min(stored, HASHED_COUNT)) {
+  let offset = oldest
+  while (offset < Math.min(stored, oldest + HASHED_COUNT)) {
     const { body } = await ask(connection, REQUEST_CODE.pull, pullFields({ ...target, offset, group: 'bench-check' }))
     for (const read of bodiesIn(body)) {
       const sent = Buffer.from(known[read.readUInt32LE(0)] ?? Buffer.alloc(0))
