@@ -13,7 +13,7 @@ import type { Files } from './files.ts'
 import { Gap } from './gap.ts'
 import { LogSegments } from './log-segments.ts'
 import { MessageEncoder } from './message-encoder.ts'
-import { openFilesLimit } from './open-files-limit.ts'
+import { queueFilesOpenMax } from './open-files-limit.ts'
 import { type ResolvedOptions, resolveOptions, SIZES_DEFAULT } from './options.ts'
 import { commitLogDirectory, lockPath } from './paths.ts'
 import { Progress, SLOT } from './progress.ts'
@@ -33,9 +33,6 @@ import { Topics } from './topics.ts'
 /** How far ahead of the writer pages are made present. */
 const PREFAULT_AHEAD_BYTES = 64 * 1024 * 1024
 const READ_FILES_OPEN_MAX = 256
-/** Of those that are written to. Where the system allows more, half of what it allows: the rest is for sockets. */
-const QUEUE_FILES_OPEN_MIN = 1024
-const QUEUE_FILES_OPEN_MAX = 65_536
 
 /** What opening needs beside the options: chosen by the roots (embedded, command line, tests). */
 export interface StoreSurroundings {
@@ -90,10 +87,6 @@ function makeDurableDirectory(files: Files, path: string): void {
   makeDurableDirectory(files, parent)
   files.makeDirectory(path)
   files.syncDirectory(parent)
-}
-
-function queueFilesOpenMax(): number {
-  return Math.min(QUEUE_FILES_OPEN_MAX, Math.max(QUEUE_FILES_OPEN_MIN, Math.floor((openFilesLimit() ?? 0) / 2)))
 }
 
 function recover(files: Files, { runJob }: StoreThreads, options: ResolvedOptions): Promise<Recovered> {

@@ -151,18 +151,18 @@ describe('room in the log', () => {
   const HALF = (LAG_BYTES_MAX - 1) / 2
 
   test.each([
-    ['queues are not written', { unwritten: HALF }, { unwritten: HALF + 1 }, SLOT.queuesWritten],
-    ['nothing is on disk', { unflushed: DIRTY_BYTES_MAX }, { unflushed: DIRTY_BYTES_MAX + 1 }, SLOT.flushed]
-  ])('ends where %s any more, and comes back when they are', async (_, most, more, slot) => {
-    expect(logBehind(most).log.reserve(100)).toBe(APPENDED)
+    ['queues are not written', 'unwritten', HALF, SLOT.queuesWritten],
+    ['nothing is on disk', 'unflushed', DIRTY_BYTES_MAX, SLOT.flushed]
+  ])('ends where %s any more, and comes back when they are', async (_, part, most, slot) => {
+    expect(logBehind({ [part]: most }).log.reserve(100)).toBe(APPENDED)
 
-    const { log, progress } = logBehind(more)
-    const { unflushed = 0, unwritten = 0 } = { unflushed: 0, unwritten: 0, ...more }
+    const behind = { unflushed: 0, unwritten: 0, [part]: most + 1 }
+    const { log, progress } = logBehind(behind)
     expect(log.hasRoom()).toBe(false)
     expect(await errorOf(() => log.reserve(100))).toMatchObject({
       code: 'STORE_BUSY',
       retryable: true,
-      details: { unflushedBytes: unflushed, undispatchedBytes: unwritten }
+      details: { unflushedBytes: behind.unflushed, undispatchedBytes: behind.unwritten }
     })
     expect(log.appended).toBe(APPENDED)
 

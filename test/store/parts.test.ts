@@ -1,9 +1,11 @@
 /** The small parts of the engine by themselves, at the edges that no store of a test's size reaches. */
+import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { GiB, seededRandom } from '../../src/base/index.ts'
 import { encodeText } from '../../src/layout/index.ts'
 import { Gap } from '../../src/store/gap.ts'
 import { offsetByTime } from '../../src/store/offset-by-time.ts'
+import { openFilesLimit, queueFilesOpenMax } from '../../src/store/open-files-limit.ts'
 import { Progress, SLOT } from '../../src/store/progress.ts'
 import { QueueCounts } from '../../src/store/queue-counts.ts'
 import { QueueFiles } from '../../src/store/queue-files.ts'
@@ -379,4 +381,12 @@ describe('queue files', () => {
     expect(again).not.toBe(first)
     expect([first?.isOpen, second?.isOpen, again?.isOpen]).toEqual([false, false, true])
   })
+})
+
+test('queues may have half of the files that the system lets a process open, within limits of its own', () => {
+  expect([0, 2048, 20_000, 1_048_576, Number.POSITIVE_INFINITY].map(queueFilesOpenMax)).toEqual([
+    1024, 1024, 10_000, 65_536, 65_536
+  ])
+  const told = execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim()
+  expect(openFilesLimit()).toBe(told === 'unlimited' ? Number.POSITIVE_INFINITY : Number(told))
 })

@@ -33,6 +33,7 @@ export interface BrokerPlace extends AsyncDisposable {
   readonly metrics: Registry
   readonly clock: SettableClock
   readonly directory: string
+  readonly address: { readonly host: string; readonly port: number }
   readonly logged: string[]
   client(onRequest?: RequestHandler): Promise<RemotingConnection>
 }
@@ -75,6 +76,7 @@ export async function brokerPlace(
     metrics,
     clock,
     directory,
+    address: { host: HOST, port },
     logged,
     async client(onRequest) {
       const more = onRequest === undefined ? {} : { onRequest }
