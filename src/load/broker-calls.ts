@@ -174,9 +174,9 @@ export async function untilStored(broker: Address, targets: readonly SendTarget[
 }
 
 /**
- * Reads the oldest messages back that the broker still has, checks each body against the one that was sent, and hashes what must be the same for every broker.
- * Bodies begin with their number; which messages come first in a queue differs from run to run, so the hash is of the
- * bodies in the order of their numbers, each once.
+ * Reads the oldest messages back that the broker still has, checks each body against the one that was sent, and hashes what
+ * must be the same for every broker. Bodies begin with their number; which messages come first in a queue differs from run
+ * to run, so the hash is of the bodies in the order of their numbers, each once.
  */
 export async function readBack(
   broker: Address,

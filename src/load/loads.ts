@@ -105,14 +105,12 @@ async function besideCold(load: Load): Promise<CaseResult> {
     await Promise.all(lanes.all.map(lane => lane.idle()))
     return (systemClock.monotonicMs() - beganMs) / 1000
   }
-  const both = async () => {
-    let reading: Promise<number> | undefined
-    const beside = await fixedRate({ ...load, offsets, extent }, () => {
-      reading = read()
-    })
-    return { beside, readSeconds: (await reading) ?? 0 }
-  }
-  const { beside, readSeconds } = await Promise.race([lanes.failed, both()])
+  let senderIsOpen = (): void => {}
+  const opened = new Promise<void>(resolve => {
+    senderIsOpen = resolve
+  })
+  const both = Promise.all([fixedRate({ ...load, offsets, extent }, senderIsOpen), opened.then(read)])
+  const [beside, readSeconds] = await Promise.race([lanes.failed, both])
   lanes.close()
   const sum = (figure: 'messages' | 'bytes') => lanes.all.reduce((total, lane) => total + lane[figure], 0)
   return {

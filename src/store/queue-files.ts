@@ -120,10 +120,9 @@ export class QueueFiles {
   }
 
   #close(place: number): void {
-    const last = this.#open.pop()
-    const closed = this.#open[place] ?? last
-    if (closed === undefined || last === undefined) return
-    if (closed !== last) this.#open[place] = last
+    const closed = this.#open[place] as QueueFile // Below length.
+    const last = this.#open.pop() as QueueFile // As there is one to close.
+    if (last !== closed) this.#open[place] = last
     this.#byPath.delete(closed.path)
     closed.isOpen = false
     closed.file.close()

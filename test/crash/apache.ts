@@ -13,6 +13,7 @@ import { MiB } from '../../src/base/index.ts'
 import { SMALL_FILES } from './broker-child.ts'
 import type { Ledger } from './ledger.ts'
 import { QUEUES } from './messages.ts'
+import { skipped } from './scenario.ts'
 import { Violation } from './violation.ts'
 
 const VERSION = '5.5.0'
@@ -36,7 +37,7 @@ interface Line {
 export async function checkByApache(store: string, ledger: Ledger): Promise<number | undefined> {
   const missing = whatIsMissing()
   if (missing !== undefined) {
-    process.stdout.write(`  SKIPPED: no reading by Apache RocketMQ's own store: ${missing}\n`)
+    skipped(`no reading by Apache RocketMQ's own store: ${missing}`)
     return undefined
   }
   const lines = await list(store)

@@ -39,7 +39,7 @@ import { ImageRefused, onFileSystem, onImage, whyNoMount } from './mounted.ts'
 import { check, checkOpen, opened } from './oracle.ts'
 import { startProducer } from './producer-child.ts'
 import type { ProducerDefect } from './producer-process.ts'
-import type { Scenario, Size, Tally } from './scenario.ts'
+import { type Scenario, type Size, skipped, type Tally } from './scenario.ts'
 import { Violation } from './violation.ts'
 
 /** Of the images of one case, all of which are made from one load. */
@@ -81,26 +81,21 @@ export async function losePowerOnDisk(
 ): Promise<Tally> {
   const memory = join(directory, 'memory')
   const missing = whyNoMount(memory)
-  if (missing !== undefined) return skip(`no power is lost: ${missing}`)
+  if (missing !== undefined) return skipped(`no power is lost: ${missing}`)
   return onFileSystem(memory, MEMORY_BYTES_MAX, async () => {
     const reason = buildLoggedDisk(memory) ?? (await whyNoFileSystem(memory, EXT4))
-    if (reason !== undefined) return skip(`no power is lost: ${reason}`)
+    if (reason !== undefined) return skipped(`no power is lost: ${reason}`)
     if (openRealFiles().mountOf(memory) === undefined) {
-      return skip('no power is lost: this system does not tell one mount from the next (Linux 6.8 does)')
+      return skipped('no power is lost: this system does not tell one mount from the next (Linux 6.8 does)')
     }
     const wanted = seed % 2 === 1 && defect === undefined ? XFS : EXT4
     const lacking = wanted === EXT4 ? undefined : await whyNoFileSystem(memory, wanted)
-    const tally = lacking === undefined ? {} : skip(`ext4 instead of ${wanted.type}: ${lacking}`)
+    const tally = lacking === undefined ? {} : skipped(`ext4 instead of ${wanted.type}: ${lacking}`)
     const fileSystem = lacking === undefined ? wanted : EXT4
     const loss = new PowerLoss(seed, directory, memory, fileSystem, defect)
     await loss.run(mounts, seed % 4 < 2 ? 'sync' : 'async')
     return { ...tally, ...loss.tally }
   })
-}
-
-function skip(what: string): Tally {
-  process.stdout.write(`  SKIPPED: ${what}\n`)
-  return { skipped: 1 }
 }
 
 /** What is known at a place in the log: marks are heard, and change the ledger. */

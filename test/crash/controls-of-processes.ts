@@ -7,6 +7,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { KiB, secondMs, seededRandom } from '../../src/base/index.ts'
+import { commitLogDirectory, lockPath } from '../../src/store/paths.ts'
 import { losePowerOnDisk } from './block-log.ts'
 import { killBrokers } from './broker.ts'
 import { overlay } from './changed-files.ts'
@@ -84,7 +85,7 @@ export const controlsOfProcesses: readonly Control[] = [
   {
     name: 'a lock that the next process does not see',
     hunt: async (seed, directory) => {
-      await doDeedOf('opened a second time', seed, directory, store => rmSync(join(store, 'lock')))
+      await doDeedOf('opened a second time', seed, directory, store => rmSync(lockPath(store)))
       return {}
     },
     casesMax: 1,
@@ -124,7 +125,7 @@ function changeSome(seed: number): (chunk: Buffer) => Buffer {
 
 /** Clears the last bytes of the log, as if they had never left the process. */
 function loseEndOfLog(store: string): void {
-  const log = join(store, 'commitlog')
+  const log = commitLogDirectory(store)
   if (!existsSync(log)) return
   for (const name of readdirSync(log).sort().reverse()) {
     const path = join(log, name)

@@ -16,7 +16,7 @@ import { QUEUES } from './messages.ts'
 import { onFileSystem, whyNoMount } from './mounted.ts'
 import { check } from './oracle.ts'
 import { appendOnce, nextCount } from './producer.ts'
-import type { Scenario, Tally } from './scenario.ts'
+import { type Scenario, skipped, type Tally } from './scenario.ts'
 import { Violation } from './violation.ts'
 
 const DISK_BYTES = 64 * MiB
@@ -42,9 +42,8 @@ export async function fillDiskUp(
 ): Promise<Tally> {
   const place = join(directory, 'disk')
   const missing = whyNoMount(place)
-  if (missing === undefined) return onFileSystem(place, DISK_BYTES, () => fillUp(seed, place, seen))
-  process.stdout.write(`  SKIPPED: no disk is filled: ${missing}\n`)
-  return { skipped: 1 }
+  if (missing !== undefined) return skipped(`no disk is filled: ${missing}`)
+  return onFileSystem(place, DISK_BYTES, () => fillUp(seed, place, seen))
 }
 
 async function fillUp(seed: number, disk: string, seen: (store: Store) => Store): Promise<Tally> {

@@ -12,7 +12,7 @@ import { limitMemory, type MemoryLimit, whyNoMemoryLimit } from './memory-limit.
 import { messageOf, QUEUES } from './messages.ts'
 import { compare } from './oracle.ts'
 import { appendOnce } from './producer.ts'
-import type { Scenario, Size, Tally } from './scenario.ts'
+import { type Scenario, type Size, skipped, type Tally } from './scenario.ts'
 import { Violation } from './violation.ts'
 import { ANSWER, CODE, Wire } from './wire.ts'
 import { decodeRecords, placeOf, pullFields, send } from './wire-messages.ts'
@@ -38,10 +38,7 @@ export async function useLittleMemory(
   defect?: BrokerDefect
 ): Promise<Tally> {
   const missing = whyNoMemoryLimit(directory)
-  if (missing !== undefined) {
-    process.stdout.write(`  SKIPPED: no memory is limited: ${missing}\n`)
-    return { skipped: 1 }
-  }
+  if (missing !== undefined) return skipped(`no memory is limited: ${missing}`)
   const limit = limitMemory(LIMIT_BYTES)
   try {
     return await useStore(seed, join(directory, 'store'), size, { command: limit.command, defect }, limit)

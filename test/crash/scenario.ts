@@ -5,6 +5,12 @@ export type Size = 'short' | 'medium' | 'long'
 /** Counts of what a case has done, summed up over all cases. */
 export type Tally = Record<string, number>
 
+/** What a case returns that cannot be run here: says so, and why. */
+export function skipped(why: string): Tally {
+  process.stdout.write(`  SKIPPED: ${why}\n`)
+  return { skipped: 1 }
+}
+
 export interface Scenario {
   readonly name: string
   readonly about: string

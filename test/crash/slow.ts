@@ -16,7 +16,7 @@ import { createTopics } from './broker-load.ts'
 import { Ledger } from './ledger.ts'
 import { messageOf, QUEUES } from './messages.ts'
 import { check } from './oracle.ts'
-import type { Scenario, Size, Tally } from './scenario.ts'
+import { type Scenario, type Size, skipped, type Tally } from './scenario.ts'
 import { whyNoStrace } from './strace.ts'
 import { Violation } from './violation.ts'
 import { ANSWER, CODE, Wire } from './wire.ts'
@@ -55,10 +55,7 @@ export async function useSlowDisk(
   flushDiskType = 'SYNC_FLUSH'
 ): Promise<Tally> {
   const missing = whyNoStrace()
-  if (missing !== undefined) {
-    process.stdout.write(`  SKIPPED: no disk is slow: ${missing}\n`)
-    return { skipped: 1 }
-  }
+  if (missing !== undefined) return skipped(`no disk is slow: ${missing}`)
   const random = seededRandom(seed)
   const syncMs = size === 'short' ? 200 : (SYNC_MS[seed % SYNC_MS.length] as number) // Inside, by the remainder.
   const on = (disk: string, delay: string, leastMs: number) =>

@@ -13,7 +13,7 @@ import { openRealFiles } from '../../src/store/index.ts'
 import { readJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { check } from './oracle.ts'
-import type { Scenario, Size, Tally } from './scenario.ts'
+import { type Scenario, type Size, skipped, type Tally } from './scenario.ts'
 import {
   countCalls,
   type Ended,
@@ -51,10 +51,7 @@ interface Plan {
 
 export async function sweep(seed: number, directory: string, size: Size, defect?: SyscallDefect): Promise<Tally> {
   const missing = whyNoStrace()
-  if (missing !== undefined) {
-    process.stdout.write(`  SKIPPED: no system call is injected: ${missing}\n`)
-    return { skipped: 1 }
-  }
+  if (missing !== undefined) return skipped(`no system call is injected: ${missing}`)
   const random = seededRandom(seed)
   const mapper = random.pick(['native', 'plain'] as const)
   const optionsIn = (store: string): StoreOptions => ({
