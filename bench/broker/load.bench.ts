@@ -208,7 +208,7 @@ function besideMachine(
     ...contender,
     async run(place) {
       const measured = await contender.run(place)
-      const { details } = await runCaseFile<Measurement>('broker/machine-latency.case.ts', {
+      const machine = await runCaseFile<Measurement>('broker/machine-latency.case.ts', {
         rate,
         seconds: smoke ? SMOKE_SECONDS : seconds,
         serverUs: measured.cpuUsPerMessage,
@@ -216,7 +216,7 @@ function besideMachine(
       })
       return {
         ...measured,
-        details: { ...measured.details, machineP99Us: details.p99Us ?? 0, machineP999Us: details.p999Us ?? 0 }
+        details: { ...measured.details, machineP99Us: machine.p99Us ?? 0, machineP999Us: machine.p999Us ?? 0 }
       }
     }
   }
