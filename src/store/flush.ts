@@ -65,6 +65,8 @@ export class Flusher {
   step(): number {
     const flushed = this.#position(SLOT.flushed) // The owner may have synced by itself meanwhile.
     this.#flushed = flushed
+    // Where nobody waits it would be left behind, and 2 GiB further back it would seem to be ahead.
+    this.#progress.advanceTo(SLOT.flushWanted, flushed)
     const appended = this.#position(SLOT.appended) // Read later, so it is not the smaller of the two.
     if (this.#position(SLOT.flushWanted) > flushed) return this.run(appended)
 

@@ -21,7 +21,7 @@ const SLOT_NAMES = [
   'flushed', // On disk below. Written by the flusher, or by the owner when it syncs itself: advanceTo keeps the larger.
   'dispatched', // Consumed by the dispatcher below.
   'queuesWritten', // Queue entries and key index of everything below are in the system's hands.
-  'flushWanted', // The owner has waiters below this.
+  'flushWanted', // The owner has waiters below this. The flusher keeps it from falling behind `flushed`.
   'flushListeners', // Not 0 while the owner wants to be told of every flush.
   // Segments, as ordinals (base / segmentBytes).
   'segmentPrepared', // Allocated, named and durable up to and including this one; the owner may map it.

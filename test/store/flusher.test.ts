@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { KiB, MiB, systemClock } from '../../src/base/index.ts'
+import { GiB, KiB, MiB, systemClock } from '../../src/base/index.ts'
 import type { DropPages, Files } from '../../src/store/files.ts'
 import { Flusher } from '../../src/store/flush.ts'
 import { segmentPath } from '../../src/store/paths.ts'
@@ -40,6 +40,21 @@ describe('the flusher', () => {
     flusher.run(300)
     flusher.run(200)
     expect(progress.position(SLOT.flushed, 0)).toBe(300)
+  })
+
+  test('flushes for nobody who waited long ago, however far the log has gone on', () => {
+    const progress = new Progress()
+    const files = new FaultyFiles(new SimulatedDisk())
+    const flusher = flusherOver(files, progress)
+    for (let end = 0; end < 5 * GiB; end += GiB / 2) {
+      progress.publish(SLOT.appended, end)
+      progress.publish(SLOT.flushed, end) // By the owner itself.
+      flusher.step()
+      expect(flusher.hasWork()).toBe(false)
+    }
+    progress.publish(SLOT.appended, 5 * GiB + 100)
+    expect(flusher.step()).toBeGreaterThan(0)
+    expect(files.calls.filter(({ kind }) => kind === 'sync')).toEqual([])
   })
 
   test('begins with much in pieces, and then waits for all of it', () => {
