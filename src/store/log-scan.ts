@@ -129,6 +129,10 @@ class Scan {
   #recordCount = 0
   #lastRecordAt: number | undefined
   #lastStoredAtMs = 0
+  /** Of records stored no later than what was surely flushed. */
+  #lastGoodStoredAtMs = 0
+  /** Records in a row, up to here, that were stored later than that. */
+  #laterInARow = 0
   #damaged: DamagedRange[] = []
 
   constructor(reader: LogReader, request: ScanRequest) {
@@ -216,16 +220,27 @@ class Scan {
       if (((this.#found[i] as number) & 0x7fffffff) !== this.#expected[i]) return this.#starts[i] as number // Below count.
       this.#recordCount++
       this.#lastRecordAt = this.#starts[i] as number
-      this.#lastStoredAtMs = Math.max(this.#lastStoredAtMs, this.#storedAt[i] as number)
+      this.#noteTime(this.#storedAt[i] as number)
     }
     return undefined
+  }
+
+  /** No checksum covers it. Times do not go back: one after which earlier ones follow has rotted, and proves nothing. */
+  #noteTime(storedAtMs: number): void {
+    this.#lastStoredAtMs = Math.max(this.#lastStoredAtMs, storedAtMs)
+    if (storedAtMs > this.#request.goodStoredAtMs) {
+      this.#laterInARow++
+      return
+    }
+    this.#laterInARow = 0
+    this.#lastGoodStoredAtMs = Math.max(this.#lastGoodStoredAtMs, storedAtMs)
   }
 
   /** The next record after the break at `at` that was surely on disk before the crash; then the break is damage. */
   #surelyGoodAfter(at: number): number | undefined {
     const { until, goodUntil, goodStoredAtMs } = this.#request
     // Nothing from here on can be surely good: what is left of the segment, mostly never written, need not be searched.
-    const noneByTime = goodStoredAtMs === 0 || goodStoredAtMs < this.#lastStoredAtMs
+    const noneByTime = goodStoredAtMs === 0 || this.#laterInARow > 1
     if (noneByTime && at + 1 >= goodUntil) return undefined
     const dataEnd = this.#reader.dataEnd(at, until)
     let from = at + 1
@@ -243,7 +258,7 @@ class Scan {
       if (shape === RECORD_BLANK && position < goodUntil) return position
       if (shape === RECORD_WHOLE) {
         const { storedAtMs } = this.#positions
-        const good = position < goodUntil || (storedAtMs <= goodStoredAtMs && storedAtMs >= this.#lastStoredAtMs)
+        const good = position < goodUntil || (storedAtMs <= goodStoredAtMs && storedAtMs >= this.#lastGoodStoredAtMs)
         this.#collect(view, position, this.#positions)
         const intact = this.#isIntact(bytes)
         if (good && intact) return position

@@ -414,15 +414,25 @@ describe.each<GoldenCase>(['plain', 'checksum'])('a store that Apache RocketMQ w
 })
 
 describe('a store that Apache RocketMQ left without closing it', () => {
-  test('loses nothing but a damaged record, when the checkpoint says that it had been on disk', async () => {
+  /** In a record from an IPv4 host. */
+  const STORED_AT = 56
+  const YEAR_2050_MS = BigInt(Date.UTC(2050, 0, 1))
+
+  test.each([
+    { when: 'when the checkpoint says that it had been on disk', hasRottenTime: false },
+    { when: 'though the store time of a record before it has rotted into one to come', hasRottenTime: true }
+  ])('loses nothing but a damaged record, $when', async ({ hasRottenTime }) => {
     const { listing, files } = goldenStore('plain')
     const directory = freshDirectory()
-    const damaged = listing.messages.filter(({ topic, bodyBytes }) => topic === 'orders' && bodyBytes > 0)[5]!
+    const orders = listing.messages.filter(({ topic, bodyBytes }) => topic === 'orders' && bodyBytes > 0)
+    const [rotten, damaged] = [orders[4]!, orders[5]!]
     for (const [path, bytes] of files) {
       mkdirSync(dirname(join(directory, path)), { recursive: true })
       const copy = Buffer.from(bytes)
       if (path.startsWith('commitlog') && Number(path.slice(-20)) === 0)
         copy.fill(0, damaged.physicalOffset, damaged.physicalOffset + 40)
+      if (path.startsWith('commitlog') && Number(path.slice(-20)) === 0 && hasRottenTime)
+        copy.writeBigInt64BE(YEAR_2050_MS, rotten.physicalOffset + STORED_AT)
       writeFileSync(join(directory, path), copy)
     }
     writeFileSync(join(directory, 'abort'), '1')
