@@ -13,7 +13,7 @@
  * Invariants:
  * - a record never crosses a segment; 8 bytes stay free behind it for the blank that closes the segment
  * - nothing below `appended` is written again, except when the owner abandons what it has not published
- * - `appended` is at most `dirtyBytesMax` ahead of `flushed` and LAG_BYTES_MAX ahead of `queuesWritten`
+ * - `appended` is at most `dirtyBytesMax` ahead of `flushed` and UNWRITTEN_BYTES_MAX ahead of `queuesWritten`
  *
  * Not here: queue offsets (topics.ts), durability (flush.ts).
  */
@@ -22,7 +22,7 @@ import { BLANK_RESERVE_BYTES, writeBlank } from '../layout/index.ts'
 import { ZEROING_BYTES_MAX } from './allocate.ts'
 import type { LogSegment, LogSegments } from './log-segments.ts'
 import type { Window } from './message-encoder.ts'
-import { LAG_BYTES_MAX, type Progress, type Role, SLOT } from './progress.ts'
+import { NEAR_BYTES_MAX, type Progress, type Role, SLOT, UNWRITTEN_BYTES_MAX } from './progress.ts'
 import { shortageOf } from './shortage.ts'
 
 /** Limits are checked, and threads that fell asleep are woken, each time so much has been written. */
@@ -62,7 +62,7 @@ export class CommitLog {
     this.#segments = segments
     this.#progress = world.progress
     this.#wake = world.wake
-    this.#dirtyBytesMax = Math.min(options.dirtyBytesMax, LAG_BYTES_MAX / 2)
+    this.#dirtyBytesMax = Math.min(options.dirtyBytesMax, NEAR_BYTES_MAX / 2)
     this.#segment = segments.current()
     this.#appended = appended
     this.#segmentEnd = this.#segment.base + segments.segmentBytes
@@ -207,8 +207,8 @@ export class CommitLog {
       this.#progress.publish(SLOT.flushWanted, this.#appended)
       this.#wake('flusher')
     }
-    const unwritten = this.#appended - this.#progress.position(SLOT.queuesWritten, this.#appended)
-    if (unflushed <= this.#dirtyBytesMax && unwritten <= LAG_BYTES_MAX / 2) return undefined
+    const unwritten = this.#appended - this.#progress.positionBehind(SLOT.queuesWritten, this.#appended)
+    if (unflushed <= this.#dirtyBytesMax && unwritten <= UNWRITTEN_BYTES_MAX) return undefined
     return new VarveError(shortageOf(this.#progress) ?? 'STORE_BUSY', {
       unflushedBytes: unflushed,
       undispatchedBytes: unwritten

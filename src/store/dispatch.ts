@@ -47,6 +47,8 @@ export interface DispatchOptions {
   readonly segmentBytes: number
   readonly queueFileEntries: number
   readonly openFilesMax: number
+  /** No entry waits for its file behind more others than that. */
+  readonly stagedCountMax: number
   /** Up to where the log may be dispatched: everything appended, only what is flushed, or a fixed end. */
   readonly follow: 'appended' | 'flushed' | number
   readonly delayLevelsMs: readonly number[]
@@ -128,7 +130,7 @@ export class Dispatcher {
     this.#doubts = new OffsetDoubts(world.events.damaged)
     this.#reader = new LogReader(files, options)
     this.#queueFiles = new QueueFiles(files, { ...options, mode: 'write', openMax: options.openFilesMax })
-    this.#stage = new QueueStage(this.#queueFiles, world.counts, world.clock, options.queueFileEntries)
+    this.#stage = new QueueStage(this.#queueFiles, world.counts, world.clock, options)
     this.#scheduleTopic = this.#topics.open(SCHEDULE_TOPIC)
     this.#walk = new LogWalk(this.#reader, from, {
       segmentBytes: options.segmentBytes,
@@ -209,6 +211,11 @@ export class Dispatcher {
     this.#publish()
   }
 
+  /** See `QueueFiles.takeChanged`. */
+  takeChangedFiles(): readonly string[] | undefined {
+    return this.#queueFiles.takeChanged()
+  }
+
   /** The log has ended: nothing more will bear out what is in doubt. */
   finish(): void {
     this.#doubts.finish((queue, claim) => this.#accept(queue, claim))
@@ -224,7 +231,7 @@ export class Dispatcher {
   #limit(): number {
     const { follow } = this.#options
     if (typeof follow === 'number') return follow
-    return this.#progress.position(follow === 'appended' ? SLOT.appended : SLOT.flushed, this.#walk.at)
+    return this.#progress.positionAhead(follow === 'appended' ? SLOT.appended : SLOT.flushed, this.#walk.at)
   }
 
   #writeOut(): number {

@@ -173,9 +173,9 @@ function identityOf(pid: number): Identity | undefined {
 
 /** The pid that holds a record lock on the file, as far as the system tells: Linux does, in a table of all such locks. */
 function recordHolderOf(path: string): number | undefined {
-  const table = readIfThere('/proc/locks')
   const facts = statSync(path, { bigint: true, throwIfNoEntry: false })
-  if (table === undefined || facts === undefined) return undefined
+  const table = facts === undefined ? undefined : readIfThere('/proc/locks')
+  if (facts === undefined || table === undefined) return undefined
   // "1: POSIX  ADVISORY  WRITE 1234 fe:00:56789 0 0": the pid, and the device and inode of the file. The device is not
   // compared: some file systems give another one here than to `stat`, and a refusal too many is the lesser harm.
   const inode = `:${facts.ino}`

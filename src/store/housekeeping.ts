@@ -21,10 +21,21 @@ import { Sealer } from './sealer.ts'
 import { isShortage } from './shortage.ts'
 import type { DeletedTopic } from './sidecar.ts'
 import type { SegmentFacts } from './store-api.ts'
-import type { StoreThreads } from './threads.ts'
+import type { QueueTableBytes, StoreThreads } from './threads.ts'
 import type { Queue, Topics } from './topics.ts'
 
-const INTERVAL_MS = 1 * secondMs
+/** Calls `step` about once a second, until the function that it returns is called. */
+export type EverySecond = (step: () => void) => () => void
+
+export const bySystemTimer: EverySecond = step => {
+  const timer = setInterval(step, secondMs)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** For whoever runs everything inline, and has nothing done behind his back. */
+export const never: EverySecond = () => () => {}
+
 /** Queues are made durable after so much log or time, whichever comes first. */
 const QUEUES_DURABLE_BYTES = 1 * GiB
 const QUEUES_DURABLE_INTERVAL_MS = 1 * minuteMs
@@ -41,6 +52,7 @@ export interface HousekeepingWorld {
   readonly log: CommitLog
   readonly topics: Topics
   readonly minimum: QueueMinimum
+  readonly everySecond: EverySecond
   /** Told of what ends the store; a full disk does not. */
   readonly onFailed: (error: VarveError) => void
 }
@@ -50,10 +62,12 @@ export class Housekeeping {
   readonly #progress: Progress
   readonly #retention: Retention
   readonly #sealer: Sealer
-  #timer: NodeJS.Timeout | undefined
+  #endSteps = (): void => {}
   #queuesDurableUntil: number
   #queuesDurableMs: number
   #saving: Promise<void> | undefined
+  /** Files of queues that are written to and may not be durable; undefined when any may be such. */
+  #unsynced: Set<string> | undefined = new Set()
   #marking: Promise<unknown> = Promise.resolve()
   #cleaning: Promise<readonly SegmentFacts[]> | undefined
   /** Copies of the log under way: no segment is deleted meanwhile. */
@@ -73,13 +87,11 @@ export class Housekeeping {
   }
 
   start(): void {
-    if (this.#world.threads.kind === 'none') return // Whoever runs everything inline decides when.
-    this.#timer = setInterval(() => this.#step(), INTERVAL_MS)
-    this.#timer.unref()
+    this.#endSteps = this.#world.everySecond(() => this.#step())
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#endSteps()
   }
 
   /** Resolves when nothing goes on any more; how it ended has been told. */
@@ -96,6 +108,14 @@ export class Housekeeping {
   diskIsFull(): boolean {
     this.#diskIsFull = this.#diskIsFull && this.#retention.diskIsFull()
     return this.#diskIsFull
+  }
+
+  /** The queues as they are now, everything written. */
+  async queueTable(): Promise<QueueTableBytes> {
+    const table = await this.#world.threads.queueTable()
+    if (table.changed === undefined) this.#unsynced = undefined
+    else for (const path of table.changed) this.#unsynced?.add(path)
+    return table
   }
 
   /** Makes queues and index durable as they are now. */
@@ -181,8 +201,16 @@ export class Housekeeping {
 
   async #saveQueues(): Promise<void> {
     const { threads, options, clock } = this.#world
-    const { until, storedAtMs, table } = await threads.queueTable()
-    await threads.runJob({ type: 'saveQueues', directory: options.directory, table })
+    const { until, storedAtMs, table } = await this.queueTable()
+    const changed = this.#unsynced
+    this.#unsynced = new Set()
+    try {
+      const { directory } = options
+      await threads.runJob({ type: 'saveQueues', directory, table, changed: changed && [...changed] })
+    } catch (error) {
+      this.#unsynced = undefined
+      throw error
+    }
     this.#queuesDurableUntil = until
     this.#queuesDurableMs = clock.monotonicMs()
     this.#progress.queuesDurableAtMs = Math.max(storedAtMs, this.#progress.queuesDurableAtMs)
@@ -241,7 +269,7 @@ export class Housekeeping {
   }
 
   #position(slot: number): number {
-    return this.#progress.position(slot, this.#world.log.appended)
+    return this.#progress.positionBehind(slot, this.#world.log.appended)
   }
 }
 

@@ -23,8 +23,13 @@ export type Job =
   | { readonly type: 'fetch'; readonly ranges: readonly ColdRange[] }
   /** The first offset of each queue of which the log still has the record. */
   | { readonly type: 'queueStarts'; readonly request: QueueStartsRequest }
-  /** Makes the files derived from the log durable, then the table that says so. */
-  | { readonly type: 'saveQueues'; readonly directory: string; readonly table: Uint8Array }
+  /** Makes the files derived from the log durable, those of queues that are named or all, then the table that says so. */
+  | {
+      readonly type: 'saveQueues'
+      readonly directory: string
+      readonly table: Uint8Array
+      readonly changed?: readonly string[] | undefined
+    }
   | {
       readonly type: 'markDeleted'
       readonly directory: string
@@ -87,7 +92,7 @@ export async function performJob(files: Files, job: Job): Promise<JobResults[Job
     case 'queueStarts':
       return findQueueStarts(files, job.request)
     case 'saveQueues':
-      return saveQueueTable(files, job.directory, job.table)
+      return saveQueueTable(files, job.directory, job.table, job.changed)
     case 'markDeleted':
       return addDeletedTopic(files, job.directory, job.deleted, job.firstPosition)
     case 'seal':

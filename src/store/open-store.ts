@@ -11,6 +11,7 @@ import { CommitLog } from './commit-log.ts'
 import { leaveDoubtAfter } from './doubt.ts'
 import type { Files } from './files.ts'
 import { Gap } from './gap.ts'
+import { bySystemTimer, type EverySecond, never } from './housekeeping.ts'
 import { LogSegments } from './log-segments.ts'
 import { MessageEncoder } from './message-encoder.ts'
 import { queueFilesOpenMax } from './open-files-limit.ts'
@@ -38,9 +39,12 @@ const READ_FILES_OPEN_MAX = 256
 export interface StoreSurroundings {
   readonly files: Files
   readonly threads: StoreThreads
+  /** When housekeeping is done: by a timer, or never where there are no threads, unless somebody knows better. */
+  readonly everySecond?: EverySecond
 }
 
-export async function openStoreWith(given: StoreOptions, { files, threads }: StoreSurroundings): Promise<Store> {
+export async function openStoreWith(given: StoreOptions, surroundings: StoreSurroundings): Promise<Store> {
+  const { files, threads } = surroundings
   const options = withSizesOf(files, given)
   makeRoot(files, options)
   const lock = files.lock(lockPath(options.directory))
@@ -48,7 +52,7 @@ export async function openStoreWith(given: StoreOptions, { files, threads }: Sto
     threads.warm()
     const recovered = await recover(files, threads, options)
     const identity = markRunning(files, options, recovered)
-    return await start(files, threads, options, recovered, identity, () => lock.release())
+    return await start(surroundings, options, recovered, identity, () => lock.release())
   } catch (error) {
     await threads.kill()
     leaveDoubtAfter(error, files, options.directory)
@@ -90,12 +94,16 @@ function makeDurableDirectory(files: Files, path: string): void {
 }
 
 function recover(files: Files, { runJob }: StoreThreads, options: ResolvedOptions): Promise<Recovered> {
-  return new Recovery(files, { clock: options.clock, runJob }, { ...options, openFilesMax: queueFilesOpenMax() }).run()
+  return new Recovery(files, { clock: options.clock, runJob }, { ...options, ...queueLimits(options) }).run()
+}
+
+/** How many files of queues the dispatcher may have open, and how many of their entries it may have in memory. */
+function queueLimits({ undispatchedCountMax }: ResolvedOptions): { openFilesMax: number; stagedCountMax: number } {
+  return { openFilesMax: queueFilesOpenMax(), stagedCountMax: Math.floor(undispatchedCountMax / 2) }
 }
 
 async function start(
-  files: Files,
-  threads: StoreThreads,
+  { files, threads, everySecond = threads.kind === 'none' ? never : bySystemTimer }: StoreSurroundings,
   options: ResolvedOptions,
   recovered: Recovered,
   identity: ThreadSetup['identity'],
@@ -142,7 +150,7 @@ async function start(
     indexSlots: options.indexSlots,
     indexItems: options.indexItems,
     delayLevelsMs: options.delayLevelsMs,
-    openFilesMax: queueFilesOpenMax(),
+    ...queueLimits(options),
     flush: {
       mode: options.flush,
       intervalMs: options.flushIntervalMs,
@@ -174,6 +182,7 @@ async function start(
     entries: new EntryReader({ segments, files: queueFiles, counts, gap, queueFileEntries }),
     records: new RecordReader(segments),
     minimum,
+    everySecond,
     recovery: recovered.report,
     lastStoredAtMs: recovered.lastStoredAtMs,
     finish: table => markClean(files, options, identity, log.appended, progress.appendedAtMs, table),

@@ -5,15 +5,20 @@
  * `flushed ≤ appended`, `queuesWritten ≤ dispatched ≤ appended`, with synchronous flush also `dispatched ≤ flushed`.
  *
  * `Atomics` works on 32 bits without allocating, positions need 53. A slot therefore holds the low 32 bits, and a
- * reader completes them from any position that it knows to lie within 2 GiB of the answer. That the watermarks stay so
- * close together is not luck: `append` refuses to run further ahead than `LAG_BYTES_MAX`.
+ * reader completes them from a position that it knows to lie within 2 GiB of the answer, or within 4 GiB where it also
+ * knows which of the two is ahead. That the watermarks stay so close together is not luck: `append` refuses to run further
+ * ahead (commit-log.ts).
  *
  * Not here: what the numbers are used for (commit-log, flush, dispatch, allocate).
  */
 import { assert, GiB } from '../base/index.ts'
 
 /** No watermark may be further than this behind `appended`, or its high bits could not be recovered. */
-export const LAG_BYTES_MAX = 2 * GiB - 1
+export const LAG_BYTES_MAX = 4 * GiB - 1
+/** Nor may those that are asked for with `position`. */
+export const NEAR_BYTES_MAX = 2 * GiB - 1
+/** So far `append` lets the queues be behind: a batch, and what a segment has left before it, may come to that. */
+export const UNWRITTEN_BYTES_MAX = 2.5 * GiB
 
 const SLOT_NAMES = [
   // Watermarks: low 32 bits of a position.
@@ -77,6 +82,16 @@ export class Progress {
   /** The watermark, completed from a position known to be within 2 GiB of it. */
   position(slot: number, near: number): number {
     return near + ((Atomics.load(this.#slots, slot) - (near | 0)) | 0)
+  }
+
+  /** A watermark that is not ahead of `until`, and at most LAG_BYTES_MAX behind it. */
+  positionBehind(slot: number, until: number): number {
+    return until - (((until | 0) - Atomics.load(this.#slots, slot)) >>> 0)
+  }
+
+  /** A watermark that is not behind `from`, and at most LAG_BYTES_MAX ahead of it. */
+  positionAhead(slot: number, from: number): number {
+    return from + ((Atomics.load(this.#slots, slot) - (from | 0)) >>> 0)
   }
 
   /** For the one writer of a watermark. */

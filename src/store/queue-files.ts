@@ -6,7 +6,8 @@
  * turns, and the one not used for longest would always be the one that is needed next. When the system refuses another
  * descriptor the limit is lowered for good.
  *
- * Used by the dispatcher for writing and, separately, by the owner for reading. Entry n lies at byte n × 20.
+ * Used by the dispatcher for writing and, separately, by the owner for reading. Entry n lies at byte n × 20. Which files
+ * have been written to is remembered, as long as they are few, so that those alone need be made durable.
  */
 import { join } from 'node:path'
 import { seededRandom, VarveError } from '../base/index.ts'
@@ -16,6 +17,8 @@ import { queueDirectory } from './paths.ts'
 
 const ENTRY_BYTES = CONSUME_QUEUE_ENTRY.sizeBytes
 const OPEN_MIN = 16
+/** Of more files each costs more to make durable by itself than all of them at once. */
+const CHANGED_COUNT_MAX = 64
 
 export interface QueueFilesOptions {
   readonly directory: string
@@ -31,6 +34,8 @@ export interface QueueFile {
   readonly firstOffset: number
   readonly file: OpenFile
   isOpen: boolean
+  /** What `QueueFiles` counted when it was last written to. */
+  changedIn: number
 }
 
 export class QueueFiles {
@@ -40,6 +45,9 @@ export class QueueFiles {
   readonly #open: QueueFile[] = []
   readonly #random = seededRandom(0)
   #openMax: number
+  #changed = new Set<string>()
+  /** How often what had changed was asked for. */
+  #turn = 0
 
   constructor(files: Files, options: QueueFilesOptions) {
     this.#files = files
@@ -62,10 +70,25 @@ export class QueueFiles {
     if (mode === 'read' && this.#files.find(path) === undefined) return undefined
     this.#closeDownTo(this.#openMax - 1)
     const file = this.#openFile(path, parent, queueFileEntries * ENTRY_BYTES)
-    const found = { path, firstOffset, file, isOpen: true }
+    const found = { path, firstOffset, file, isOpen: true, changedIn: -1 }
     this.#byPath.set(path, found)
     this.#open.push(found)
     return found
+  }
+
+  /** The file has been written to. */
+  noteChange(file: QueueFile): void {
+    if (file.changedIn === this.#turn) return
+    file.changedIn = this.#turn
+    if (this.#changed.size <= CHANGED_COUNT_MAX) this.#changed.add(file.path)
+  }
+
+  /** The files that have been written to since this was last asked; undefined if they are too many to name. */
+  takeChanged(): readonly string[] | undefined {
+    const changed = this.#changed
+    this.#changed = new Set()
+    this.#turn++
+    return changed.size > CHANGED_COUNT_MAX ? undefined : [...changed]
   }
 
   /** Closes the files of a topic, or all of them. */

@@ -15,7 +15,7 @@
  */
 import { assert, type Clock } from '../base/index.ts'
 import { CONSUME_QUEUE_ENTRY, FILLER_SIZE_BYTES, setInt53 } from '../layout/index.ts'
-import { LAG_BYTES_MAX } from './progress.ts'
+import { UNWRITTEN_BYTES_MAX } from './progress.ts'
 import type { QueueCounts } from './queue-counts.ts'
 import type { QueueFile, QueueFiles } from './queue-files.ts'
 
@@ -35,7 +35,7 @@ const AGE_MS_MIN = 10
 const AGE_MS_MAX = 5_000
 const AGE_MS_PER_QUEUE = 0.2
 /** Or before that, when the log has gone on so far since: well before the owner must wait. */
-const BEHIND_BYTES_MAX = LAG_BYTES_MAX / 4
+const BEHIND_BYTES_MAX = 0.8 * UNWRITTEN_BYTES_MAX
 /** Not more in one go, so that the owner hears of those that are written and never waits for all of them at once. */
 const WRITE_COUNT_MAX = 256
 
@@ -56,6 +56,8 @@ export interface StagedQueue {
   stagedCount: number
   stagedAtMs: number
   firstPosition: number
+  /** How many entries of all queues had been staged before its first. */
+  firstOrdinal: number
   fullInARow: number
   /** Written last. */
   file: QueueFile | undefined
@@ -77,6 +79,7 @@ export function newStagedQueue(topic: string, queueId: number, index: number, ne
     stagedCount: 0,
     stagedAtMs: 0,
     firstPosition: 0,
+    firstOrdinal: 0,
     fullInARow: 0,
     file: undefined,
     older: undefined,
@@ -95,6 +98,7 @@ export class QueueStage {
   readonly #counts: QueueCounts
   readonly #clock: Clock
   readonly #queueFileEntries: number
+  readonly #stagedCountMax: number
   readonly #small = new ChunkPool(SMALL_CHUNK_ENTRIES)
   readonly #large = new ChunkPool(LARGE_CHUNK_ENTRIES)
   #nowMs: number
@@ -102,12 +106,20 @@ export class QueueStage {
   #oldest: StagedQueue | undefined
   #newest: StagedQueue | undefined
   #stagedQueues = 0
+  /** Ever. */
+  #addedCount = 0
 
-  constructor(files: QueueFiles, counts: QueueCounts, clock: Clock, queueFileEntries: number) {
+  constructor(
+    files: QueueFiles,
+    counts: QueueCounts,
+    clock: Clock,
+    { queueFileEntries, stagedCountMax }: { queueFileEntries: number; stagedCountMax: number }
+  ) {
     this.#files = files
     this.#counts = counts
     this.#clock = clock
     this.#queueFileEntries = queueFileEntries
+    this.#stagedCountMax = stagedCountMax
     this.#nowMs = clock.monotonicMs()
   }
 
@@ -131,6 +143,7 @@ export class QueueStage {
     chunk.view.setInt32(at + CONSUME_QUEUE_ENTRY.at.sizeBytes, recordBytes)
     setInt53(chunk.view, at + CONSUME_QUEUE_ENTRY.at.tagsCode, tagsCode)
     queue.stagedCount++
+    this.#addedCount++
     queue.nextOffset++
     queue.empty = false
     queue.seenAt = position
@@ -174,11 +187,15 @@ export class QueueStage {
       const queue = this.#oldest
       if (queue === undefined) return Number.POSITIVE_INFINITY
       const waitMs = queue.stagedAtMs + ageMs - this.#nowMs
-      if (waitMs > 0 && queue.firstPosition >= dispatched - BEHIND_BYTES_MAX) return waitMs
+      if (waitMs > 0 && !this.#isFarBehind(queue, dispatched)) return waitMs
       this.#write(queue)
       queue.fullInARow = 0
     }
     return 0
+  }
+
+  #isFarBehind({ firstPosition, firstOrdinal }: StagedQueue, dispatched: number): boolean {
+    return firstPosition < dispatched - BEHIND_BYTES_MAX || firstOrdinal < this.#addedCount - this.#stagedCountMax
   }
 
   writeAll(): void {
@@ -199,6 +216,7 @@ export class QueueStage {
     queue.stagedCount = 0
     queue.stagedAtMs = this.#nowMs
     queue.firstPosition = position
+    queue.firstOrdinal = this.#addedCount
     queue.older = this.#newest
     queue.newer = undefined
     if (this.#newest === undefined) this.#oldest = queue
@@ -239,6 +257,7 @@ export class QueueStage {
       const run = Math.min(count - done, this.#queueFileEntries - inFile)
       queue.file = this.#files.find(queue.topic, queue.queueId, offset, queue.file)
       assert(queue.file !== undefined, 'a queue file is made when it is missing')
+      this.#files.noteChange(queue.file)
       queue.file.file.write(bytes.subarray(done * ENTRY_BYTES, (done + run) * ENTRY_BYTES), inFile * ENTRY_BYTES)
       done += run
     }

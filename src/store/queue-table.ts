@@ -4,10 +4,10 @@
  * It is replaced whole and only after everything that it speaks of is durable. A table that is missing or damaged costs
  * time, not messages: the queues are then found from their files.
  */
-import { join } from 'node:path'
-import { assert } from '../base/index.ts'
+import { dirname, join } from 'node:path'
+import { assert, VarveError } from '../base/index.ts'
 import { encodeText, QUEUE_TABLE, QUEUE_TABLE_MAGIC, QUEUE_TABLE_ROW, QUEUE_TABLE_TOPIC } from '../layout/index.ts'
-import type { Files } from './files.ts'
+import type { Files, OpenFile } from './files.ts'
 import type { IndexCover } from './key-index.ts'
 import { consumeQueueDirectory, indexDirectory, sidecarDirectory } from './paths.ts'
 import { replaceFile } from './replace-file.ts'
@@ -38,11 +38,24 @@ export function readQueueTable(files: Files, directory: string): QueueTable | un
 }
 
 /**
- * Makes queues and index durable, then the table that speaks of them.
+ * Makes queues and index durable, then the table that speaks of them. `changed`: the files of queues that are not durable yet;
+ * without it any may be such.
+ *
+ * All at once is quickest where there are many. But the system then writes what stands ready for the next messages as well, and
+ * whoever appends waits for each page of it once more: it is not done where a few files will do.
  * @throws STORE_SYNC_FAILED
  */
-export function saveQueueTable(files: Files, directory: string, encoded: Uint8Array): undefined {
-  if (!files.syncFileSystem(directory)) {
+export function saveQueueTable(
+  files: Files,
+  directory: string,
+  encoded: Uint8Array,
+  changed?: readonly string[]
+): undefined {
+  if (changed !== undefined) {
+    syncThose(files, changed, consumeQueueDirectory(directory))
+    syncTree(files, indexDirectory(directory))
+    files.syncDirectory(directory)
+  } else if (!files.syncFileSystem(directory)) {
     syncTree(files, consumeQueueDirectory(directory))
     syncTree(files, indexDirectory(directory))
     files.syncDirectory(directory)
@@ -141,6 +154,33 @@ function syncTree(files: Files, directory: string): void {
     }
   }
   if (names.length > 0) files.syncDirectory(directory)
+}
+
+/** And their names, in each directory up to `root`. A file may be gone meanwhile, with its topic. */
+function syncThose(files: Files, paths: readonly string[], root: string): void {
+  // Begun with all of them first: the system can then write what it knows of them in one go.
+  for (const path of paths) ifThere(files, path, file => file.startWriting(0, file.sizeBytes()))
+  for (const path of paths) ifThere(files, path, file => file.syncAll())
+  const directories = new Set<string>()
+  for (const path of paths) {
+    for (let parent = dirname(path); parent.startsWith(root); parent = dirname(parent)) directories.add(parent)
+  }
+  for (const parent of directories) if (files.find(parent) !== undefined) files.syncDirectory(parent)
+}
+
+function ifThere(files: Files, path: string, use: (file: OpenFile) => void): void {
+  let file: OpenFile
+  try {
+    file = files.open(path, 'write')
+  } catch (error) {
+    if (error instanceof VarveError && error.details.errno === 'ENOENT') return
+    throw error
+  }
+  try {
+    use(file)
+  } finally {
+    file.close()
+  }
 }
 
 const queueTablePath = (directory: string): string => join(sidecarDirectory(directory), 'queues')

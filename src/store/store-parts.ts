@@ -142,11 +142,11 @@ export function openDispatcherPart(
         index: index?.cover ?? NO_INDEX,
         queues
       })
-      return { until, storedAtMs: dispatcher.storedAtMs, table }
+      return { until, storedAtMs: dispatcher.storedAtMs, table, changed: dispatcher.takeChangedFiles() }
     },
     finish(pause) {
       const isBehind = (): boolean =>
-        dispatcher.dispatchedUntil < progress.position(SLOT.appended, dispatcher.dispatchedUntil)
+        dispatcher.dispatchedUntil < progress.positionAhead(SLOT.appended, dispatcher.dispatchedUntil)
       while (isBehind()) {
         const waitMs = dispatcher.step()
         const shortage = shortageOf(progress)

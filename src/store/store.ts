@@ -22,7 +22,7 @@ import { Followers } from './followers.ts'
 import type { Gap } from './gap.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Health } from './health.ts'
-import { Housekeeping } from './housekeeping.ts'
+import { type EverySecond, Housekeeping } from './housekeeping.ts'
 import { findByKey } from './key-search.ts'
 import type { LogSegments } from './log-segments.ts'
 import type { MessageEncoder } from './message-encoder.ts'
@@ -75,6 +75,7 @@ export interface StoreWorld {
   readonly entries: EntryReader
   readonly records: RecordReader
   readonly minimum: QueueMinimum
+  readonly everySecond: EverySecond
   readonly recovery: RecoveryReport
   readonly lastStoredAtMs: number
   /** Everything that must happen after the threads have stopped: clean state, lock, files. */
@@ -302,8 +303,8 @@ export class OpenStore implements Store {
       minPhysicalOffset: segments.firstPosition as PhysicalOffset,
       appendedUntil: appended,
       flushedUntil: this.#progress.position(SLOT.flushed, appended) as PhysicalOffset,
-      dispatchedUntil: this.#progress.position(SLOT.dispatched, appended) as PhysicalOffset,
-      queuesWrittenUntil: this.#progress.position(SLOT.queuesWritten, appended) as PhysicalOffset,
+      dispatchedUntil: this.#progress.positionBehind(SLOT.dispatched, appended) as PhysicalOffset,
+      queuesWrittenUntil: this.#progress.positionBehind(SLOT.queuesWritten, appended) as PhysicalOffset,
       segmentCount: segments.count,
       topicCount: this.#topics.topicCount,
       queueCount: this.#topics.queueCount,
@@ -327,7 +328,7 @@ export class OpenStore implements Store {
         firstPosition: segments.firstPosition,
         queueTable: async () => {
           await this.#dispatchAll()
-          return this.#threads.queueTable()
+          return this.#housekeeping.queueTable()
         }
       })
     )
@@ -470,7 +471,7 @@ export class OpenStore implements Store {
 
   /** Waits until the dispatcher has seen, and written out, everything that readers may see. */
   async #dispatchAll(until = this.#visibleUntil()): Promise<void> {
-    const isDone = (): boolean => this.#progress.position(SLOT.queuesWritten, this.#log.appended) >= until
+    const isDone = (): boolean => this.#progress.positionBehind(SLOT.queuesWritten, this.#log.appended) >= until
     while (!isDone()) {
       this.#progress.addCount(SLOT.writeQueuesNow)
       this.#threads.wake('dispatcher')

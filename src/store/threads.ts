@@ -23,6 +23,7 @@ export interface ThreadSetup {
   readonly indexItems: number
   readonly delayLevelsMs: readonly number[]
   readonly openFilesMax: number
+  readonly stagedCountMax: number
   readonly flush: {
     readonly mode: 'sync' | 'async'
     readonly intervalMs: number
@@ -43,6 +44,8 @@ export interface QueueTableBytes {
   readonly until: number
   readonly storedAtMs: number
   readonly table: Uint8Array
+  /** The files of queues that were written to since the table before; undefined if they are too many to name. */
+  readonly changed: readonly string[] | undefined
 }
 
 export interface ThreadEvents {

@@ -219,7 +219,7 @@ export class Writer {
   }
 
   #queuesWritten(): number {
-    return this.#progress.position(SLOT.queuesWritten, this.#log.appended)
+    return this.#progress.positionBehind(SLOT.queuesWritten, this.#log.appended)
   }
 
   #nowMs(): number {

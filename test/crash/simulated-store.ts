@@ -7,6 +7,7 @@
 import { type Clock, KiB, type Random, VarveError } from '../../src/base/index.ts'
 import type { Store, StoreOptions } from '../../src/index.ts'
 import type { Files } from '../../src/store/files.ts'
+import type { EverySecond } from '../../src/store/housekeeping.ts'
 import { inlineThreads, openStoreWith, type StoreThreads } from '../../src/store/index.ts'
 import type { Ledger, Recorder } from './ledger.ts'
 import { type Body, idOf, QUEUES } from './messages.ts'
@@ -26,9 +27,13 @@ export interface Defect {
 
 export const noDefect: Defect = {}
 
-/** Moves only when it is told to, so that what depends on time happens when the load says so. */
+/**
+ * Moves only when it is told to, so that what depends on time happens when the load says so. The housekeeping of the store
+ * that was opened last is done each time it moves.
+ */
 export class LoadClock implements Clock {
   #ms = 1_700_000_000_000
+  #step = (): void => {}
 
   nowMs(): number {
     return this.#ms
@@ -40,10 +45,18 @@ export class LoadClock implements Clock {
 
   advance(ms: number): void {
     this.#ms += ms
+    this.#step()
+  }
+
+  readonly everySecond: EverySecond = step => {
+    this.#step = step
+    return () => {
+      if (this.#step === step) this.#step = () => {}
+    }
   }
 }
 
-export function openSimulated(files: Files, flush: 'sync' | 'async', clock: Clock, defect: Defect): Promise<Store> {
+export function openSimulated(files: Files, flush: 'sync' | 'async', clock: LoadClock, defect: Defect): Promise<Store> {
   const seen = defect.files?.(files) ?? files
   const threads = inlineThreads(seen, clock)
   const options: StoreOptions = {
@@ -52,17 +65,19 @@ export function openSimulated(files: Files, flush: 'sync' | 'async', clock: Cloc
     queueFileEntries: 16,
     indexSlots: 16,
     indexItems: 64,
+    queueCountMax: 64,
     flush: defect.readsEarly ? 'async' : flush,
     clock,
     threads: 'none',
     files: seen,
     retention: { diskUsedRatioFull: 1, diskUsedRatioForced: 1, diskUsedRatioMax: 1 }
   }
-  return openStoreWith(options, { files: seen, threads: defect.threads?.(threads, seen) ?? threads })
+  const { everySecond } = clock
+  return openStoreWith(options, { files: seen, threads: defect.threads?.(threads, seen) ?? threads, everySecond })
 }
 
 /** For the oracle. */
-export function simulatedPlace(files: Files, flush: 'sync' | 'async', clock: Clock, defect: Defect): Place {
+export function simulatedPlace(files: Files, flush: 'sync' | 'async', clock: LoadClock, defect: Defect): Place {
   return { directory: DIRECTORY, files, open: () => openSimulated(files, flush, clock, defect) }
 }
 
@@ -112,9 +127,9 @@ async function flush(store: Store, recorder: Recorder, random: Random): Promise<
   recorder.flushed(until)
 }
 
-/** Long enough for the state to be saved, for queues to be made durable and for an interval to flush, or not. */
+/** Long enough for an interval to flush, for the state to be saved and for queues to be made durable, or not. */
 async function passTime(store: Store, clock: LoadClock, random: Random): Promise<void> {
-  clock.advance(random.pick([1, 600, 1_500, 11_000]))
+  clock.advance(random.pick([1, 600, 1_500, 11_000, 61_000]))
   await store.writable()
 }
 

@@ -5,7 +5,7 @@ import { openStore, type Store } from '../../src/index.ts'
 import { prepareSegment } from '../../src/store/allocate.ts'
 import { CommitLog } from '../../src/store/commit-log.ts'
 import { LogSegments } from '../../src/store/log-segments.ts'
-import { LAG_BYTES_MAX, Progress, type Role, SLOT } from '../../src/store/progress.ts'
+import { Progress, type Role, SLOT, UNWRITTEN_BYTES_MAX } from '../../src/store/progress.ts'
 import { FaultyFiles } from '../support/faulty-files.ts'
 import { SimulatedDisk } from '../support/simulated-disk.ts'
 import {
@@ -148,10 +148,8 @@ describe('room in the log', () => {
     return { log, progress, woken }
   }
 
-  const HALF = (LAG_BYTES_MAX - 1) / 2
-
   test.each([
-    ['queues are not written', 'unwritten', HALF, SLOT.queuesWritten],
+    ['queues are not written', 'unwritten', UNWRITTEN_BYTES_MAX, SLOT.queuesWritten],
     ['nothing is on disk', 'unflushed', DIRTY_BYTES_MAX, SLOT.flushed]
   ])('ends where %s any more, and comes back when they are', async (_, part, most, slot) => {
     expect(logBehind({ [part]: most }).log.reserve(100)).toBe(APPENDED)

@@ -6,7 +6,7 @@ import { encodeText } from '../../src/layout/index.ts'
 import { Gap } from '../../src/store/gap.ts'
 import { offsetByTime } from '../../src/store/offset-by-time.ts'
 import { openFilesLimit, queueFilesOpenMax } from '../../src/store/open-files-limit.ts'
-import { Progress, SLOT } from '../../src/store/progress.ts'
+import { LAG_BYTES_MAX, Progress, SLOT } from '../../src/store/progress.ts'
 import { QueueCounts } from '../../src/store/queue-counts.ts'
 import { QueueFiles } from '../../src/store/queue-files.ts'
 import { newStagedQueue, QueueStage, type StagedQueue } from '../../src/store/queue-stage.ts'
@@ -24,6 +24,16 @@ describe('progress', () => {
       progress.publish(SLOT.appended, edge)
       expect(progress.position(SLOT.appended, edge + distance)).toBe(edge)
       if (edge >= distance) expect(progress.position(SLOT.appended, edge - distance)).toBe(edge)
+    }
+  })
+
+  test.each(edges)('completes positions around %d from any that is less than 4 GiB ahead, or behind', edge => {
+    const progress = new Progress()
+    for (const distance of [0, 1, 2 * GiB, LAG_BYTES_MAX]) {
+      progress.publish(SLOT.dispatched, edge)
+      if (edge + distance <= Number.MAX_SAFE_INTEGER)
+        expect(progress.positionBehind(SLOT.dispatched, edge + distance)).toBe(edge)
+      if (edge >= distance) expect(progress.positionAhead(SLOT.dispatched, edge - distance)).toBe(edge)
     }
   })
 
@@ -207,7 +217,7 @@ describe('the queue stage', () => {
     const clock = new SettableClock()
     const queueFiles = new QueueFiles(files, { directory: '/s', queueFileEntries: ENTRIES, mode: 'write', openMax: 16 })
     return {
-      stage: new QueueStage(queueFiles, counts, clock, ENTRIES),
+      stage: new QueueStage(queueFiles, counts, clock, { queueFileEntries: ENTRIES, stagedCountMax: 1000 }),
       queue: (id, from = 0) => newStagedQueue('t', id, id, from),
       files,
       counts,
@@ -273,13 +283,24 @@ describe('the queue stage', () => {
     const queues = Array.from({ length: 300 }, (_, id) => queue(id))
     for (const [id, one] of queues.entries()) part.add(one, id * 100, 100, 0)
     const written = () => queues.filter((_, id) => counts.written(id, 1) === 1).length
-    expect(part.writeDue(GiB / 4)).toBeGreaterThan(0)
+    expect(part.writeDue(GiB)).toBeGreaterThan(0)
     expect(written()).toBe(0)
-    expect(part.writeDue(GiB)).toBe(0)
+    expect(part.writeDue(3 * GiB)).toBe(0)
     expect(written()).toBe(256)
-    expect(part.writtenUntil(GiB)).toBe(256 * 100)
-    part.writeDue(GiB)
+    expect(part.writtenUntil(3 * GiB)).toBe(256 * 100)
+    part.writeDue(3 * GiB)
     expect(written()).toBe(300)
+  })
+
+  test('writes what lies so many messages back however young it is', () => {
+    const { stage: part, queue, counts } = stage()
+    const [rare, busy] = [queue(1), queue(2)]
+    part.add(rare, 0, 100, 0)
+    for (let message = 1; message <= 1000; message++) {
+      part.add(busy, 100 * message, 100, 0)
+      part.writeDue(100 * message + 100)
+      expect(counts.written(1, 1)).toBe(message < 1000 ? 0 : 1)
+    }
   })
 
   test('changes nothing when the disk is full, and goes on where it stopped', () => {
@@ -380,6 +401,34 @@ describe('queue files', () => {
     const again = open.find('t', 0, 0, first)
     expect(again).not.toBe(first)
     expect([first?.isOpen, second?.isOpen, again?.isOpen]).toEqual([false, false, true])
+  })
+})
+
+describe('the files of queues that have changed', () => {
+  function written(count: number): QueueFiles {
+    const disk = new SimulatedDisk()
+    const open = new QueueFiles(disk, { directory: '/s', queueFileEntries: 100, mode: 'write', openMax: 16 })
+    for (let queueId = 0; queueId < count; queueId++) open.noteChange(open.find('t', queueId, 0)!)
+    return open
+  }
+  const pathOf = (queueId: number): string => `/s/consumequeue/t/${queueId}/${'0'.repeat(20)}`
+
+  test('are told once, also when they have been closed since', () => {
+    const open = written(20)
+    open.noteChange(open.find('t', 19, 0)!)
+    open.noteChange(open.find('t', 0, 0)!)
+    expect(open.takeChanged()).toEqual(Array.from({ length: 20 }, (_, queueId) => pathOf(queueId)))
+    expect(open.takeChanged()).toEqual([])
+    open.noteChange(open.find('t', 19, 0)!)
+    expect(open.takeChanged()).toEqual([pathOf(19)])
+  })
+
+  test('are not named when they are many, until they are few again', () => {
+    expect(written(64).takeChanged()).toHaveLength(64)
+    const open = written(65)
+    expect(open.takeChanged()).toBeUndefined()
+    open.noteChange(open.find('t', 3, 0)!)
+    expect(open.takeChanged()).toEqual([pathOf(3)])
   })
 })
 

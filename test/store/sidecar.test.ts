@@ -299,10 +299,35 @@ describe('the table of queues', () => {
     }
   })
 
-  test('is not written when the sync of the queues fails', () => {
-    const files = new FaultyFiles(newDisk())
-    files.fail({ kind: 'syncFileSystem', errno: 'EIO' })
-    expect(() => saveQueueTable(files, ROOT, encodeQueueTable(table))).toThrow('STORE_SYNC_FAILED')
+  test('speaks only of what is on disk where it is told which queues have changed, and syncs no others', () => {
+    const disk = newDisk()
+    const pathOf = (queueId: number): string => `${ROOT}/consumequeue/orders/${queueId}/0`
+    for (const queueId of [0, 1, 2]) {
+      disk.makeDirectory(`${ROOT}/consumequeue/orders/${queueId}`)
+      disk.open(pathOf(queueId), 'create').write(Uint8Array.of(1), 0)
+    }
+    disk.makeDirectory(`${ROOT}/index`)
+    disk.open(`${ROOT}/index/1`, 'create').write(Uint8Array.of(1), 0)
+    const gone = `${ROOT}/consumequeue/deleted/0/0`
+    const files = new FaultyFiles(disk)
+    saveQueueTable(files, ROOT, encodeQueueTable(table), [pathOf(0), gone, pathOf(2)])
+    const found = disk.crash(random(), losesEverything)
+    for (const path of [pathOf(0), pathOf(2), `${ROOT}/index/1`])
+      expect(contentOf(found, path)).toEqual(Uint8Array.of(1))
+    expect(files.calls.filter(({ path }) => path === pathOf(1))).toEqual([])
+    expect(files.count('syncFileSystem')).toBe(0)
+    expect(readQueueTable(found, ROOT)).toEqual(table)
+  })
+
+  test.each(['syncFileSystem', 'syncAll'] as const)('is not written when %s of the queues fails', kind => {
+    const disk = newDisk()
+    const path = `${ROOT}/consumequeue/orders/0/0`
+    disk.makeDirectory(`${ROOT}/consumequeue/orders/0`)
+    disk.open(path, 'create').write(Uint8Array.of(1), 0)
+    const files = new FaultyFiles(disk)
+    files.fail({ kind, errno: 'EIO' })
+    const changed = kind === 'syncAll' ? [path] : undefined
+    expect(() => saveQueueTable(files, ROOT, encodeQueueTable(table), changed)).toThrow('STORE_SYNC_FAILED')
     expect(readQueueTable(files, ROOT)).toBeUndefined()
   })
 

@@ -83,7 +83,7 @@ test('a sync of the queues that fails in an open store is final, and not trusted
   fill(store, 100)
   store.append(message('gone', { topic: 'gone' }))
   await store.flushed()
-  faulty.fail({ kind: 'syncFileSystem', errno: 'EIO' })
+  faulty.fail({ kind: 'syncAll', errno: 'EIO', path: /consumequeue/ })
   expect(await errorOf(() => store.deleteTopic('gone'))).toMatchObject({ code: 'STORE_SYNC_FAILED' })
   expect(await errorOf(() => store.append(message('no')))).toMatchObject({ code: 'STORE_POISONED' })
   await store.close()
