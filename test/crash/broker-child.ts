@@ -1,15 +1,15 @@
 /** A broker as a child process: started, stopped, killed. Its store is small, so that a load crosses the ends of files. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { MiB } from '../../src/base/index.ts'
+import { processFile } from './process-files.ts'
 import { Violation } from './violation.ts'
 
 const START_MS_MAX = 60_000
 const STOP_MS_MAX = 20_000
 const COMPLAINTS_SHOWN = 2_000
 const QUEUE_ENTRIES = 2_000
-const ENTRY = fileURLToPath(new URL('broker-process.js', import.meta.url))
+const ENTRY = processFile('broker')
 
 /** Planted in the process by broker-process.ts. */
 export type BrokerDefect = 'lengths are not checked' | 'memory is kept for ever'

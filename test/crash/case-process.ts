@@ -1,7 +1,12 @@
-/** Runs the cases that it is asked for. Without whoever asks it does not stay. */
+/**
+ * Runs the cases that it is asked for, whenever a processor has nothing more urgent to do. Without whoever asks it does not
+ * stay.
+ */
+import { constants, setPriority } from 'node:os'
 import type { CaseOutcome, CaseTask, Failure } from './case-child.ts'
 import { scenarios } from './scenarios.ts'
 
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 process.once('disconnect', () => process.exit(3))
 process.on('message', async ({ scenario: name, seed, directory, size }: CaseTask) => {
   const scenario = scenarios.find(known => known.name === name)

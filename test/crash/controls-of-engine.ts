@@ -1,6 +1,6 @@
 /**
- * Defects planted round the engine on a simulated disk: between engine and disk, between producer and ledger, or in place
- * of the job that scans the log.
+ * Defects planted round the engine on a simulated disk: between engine or broker and disk, between producer and ledger, or
+ * in place of the job that scans the log.
  */
 import { dirname } from 'node:path'
 import { assert, VarveError } from '../../src/base/index.ts'
@@ -15,10 +15,11 @@ import {
   setInt53
 } from '../../src/layout/index.ts'
 import type { Files } from '../../src/store/files.ts'
-import type { Job, RunJob } from '../../src/store/index.ts'
+import { BACKUP_SUFFIX, type Job, type RunJob } from '../../src/store/index.ts'
 import { changed, type FileWrapper } from './changed-files.ts'
 import { type Control, OF_ONE_IN_FOUR } from './control.ts'
 import { damageFiles } from './damage.ts'
+import { damageTables } from './damage-broker.ts'
 import { beginningOf, countCalls, type FaultSweep, failOnce } from './faults.ts'
 import { fillDisk } from './full.ts'
 import { acknowledgingTooEarly } from './ledger.ts'
@@ -179,6 +180,14 @@ export const controlsOfEngine: readonly Control[] = [
     casesMax: 5
   },
   {
+    name: 'queues are not synced before a table speaks of them',
+    defect: {
+      files: files => changed(files, {}, ({ path }) => (path.includes('consumequeue') ? { syncAll: nothing } : {}))
+    },
+    hunt: losePower,
+    casesMax: OF_ONE_IN_FOUR
+  },
+  {
     name: 'a mapping that ends while it is used',
     defect: { files: files => changed(files, {}, endMappings) },
     hunt: losePower,
@@ -190,8 +199,17 @@ export const controlsOfEngine: readonly Control[] = [
     defect: endsAtFirstBadRecord,
     hunt: (seed, directory, defect) => damageFiles(seed, directory, defect, 25, 'log'),
     casesMax: OF_ONE_IN_FOUR
+  },
+  {
+    name: 'a table whose backup nobody reads',
+    defect: { files: files => changed(files, { find: path => (isBackup(path) ? undefined : files.find(path)) }) },
+    hunt: damageTables,
+    casesMax: 5,
+    isLong: true
   }
 ]
+
+const isBackup = (path: string): boolean => path.endsWith(BACKUP_SUFFIX)
 
 /** What Apache RocketMQ does with its tables, without its backup. */
 const writeInPlace =

@@ -16,7 +16,7 @@ import { keepDisk } from './keep.ts'
 import { MUTATIONS, mutate } from './mutations.ts'
 import { opened } from './oracle.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
-import { DIRECTORY, LoadClock, noDefect, openSimulated } from './simulated-store.ts'
+import { type Defect, DIRECTORY, LoadClock, noDefect, openSimulated } from './simulated-store.ts'
 import { Violation } from './violation.ts'
 
 const MUTANTS: Readonly<Record<Size, number>> = { short: 10, medium: 50, long: 100 }
@@ -37,8 +37,8 @@ export const damageBroker: Scenario = {
   name: 'damage-broker',
   about: "a broker's tables and timers cut, changed, exchanged or missing",
   cases: { short: 1, medium: 40, long: 200 },
-  lanes: 'processors',
-  run: (seed, directory, size) => damageTables(seed, directory, MUTANTS[size])
+  lanes: 4,
+  run: (seed, directory, size) => damageTables(seed, directory, noDefect, MUTANTS[size])
 }
 
 interface Running {
@@ -46,7 +46,13 @@ interface Running {
   readonly broker: Broker
 }
 
-async function damageTables(seed: number, directory: string, mutants: number): Promise<Tally> {
+/** `defect`: planted between the broker and the disk, once that is damaged. */
+export async function damageTables(
+  seed: number,
+  directory: string,
+  defect: Defect,
+  mutants: number = MUTANTS.short
+): Promise<Tally> {
   const random = seededRandom(seed)
   const base = await beginning(random)
   const tally = { mutants: 0, 'starts refused': 0, 'timers made anew': 0 }
@@ -55,7 +61,7 @@ async function damageTables(seed: number, directory: string, mutants: number): P
     const { path, mutation } = mutateOne(disk, seededRandom(seed * 1000 + i))
     const kept = disk.kill()
     try {
-      const outcome = await check(disk, path)
+      const outcome = await check(disk, path, defect)
       const isTimer = path.includes('timer')
       if (outcome === 'must be made anew' || (outcome === 'refused' && isTimer)) await checkMadeAnew(disk)
       tally.mutants++
@@ -165,13 +171,13 @@ async function deal(running: Running, id: number): Promise<void> {
 /** What came of a start. */
 type Outcome = 'started' | 'refused' | 'must be made anew'
 
-async function check(disk: SimulatedDisk, damaged: string): Promise<Outcome> {
+async function check(disk: SimulatedDisk, damaged: string, defect: Defect): Promise<Outcome> {
   const clock = new LoadClock()
   clock.advance(PASSED_MS)
   const store = await opened(() => openSimulated(disk, 'sync', clock, noDefect))
   let broker: Broker
   try {
-    broker = openBroker(store, disk, clock)
+    broker = openBroker(store, defect.files?.(disk) ?? disk, clock)
     await broker.transactions.ready
   } catch (error) {
     await store.close()

@@ -25,7 +25,7 @@ import type { Scenario, Size, Tally } from './scenario.ts'
 import { type Defect, DIRECTORY, LoadClock, noDefect, openSimulated } from './simulated-store.ts'
 import { Violation } from './violation.ts'
 
-const MUTANTS: Readonly<Record<Size, number>> = { short: 25, medium: 50, long: 100 }
+const MUTANTS: Readonly<Record<Size, number>> = { short: 50, medium: 50, long: 100 }
 
 /** Those of simulated-store.ts, as whoever repairs a store knows them. */
 const SIZES = { segmentBytes: 64 * KiB, queueFileEntries: 16, indexSlots: 16, indexItems: 64 }
@@ -33,7 +33,7 @@ const SIZES = { segmentBytes: 64 * KiB, queueFileEntries: 16, indexSlots: 16, in
 export const damage: Scenario = {
   name: 'damage',
   about: 'files of every kind cut, changed, exchanged or missing: only what was damaged is lost',
-  cases: { short: 20, medium: 100, long: 500 },
+  cases: { short: 100, medium: 100, long: 500 },
   lanes: 'processors',
   run: (seed, directory, size) => damageFiles(seed, directory, noDefect, MUTANTS[size])
 }

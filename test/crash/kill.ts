@@ -23,13 +23,13 @@ import type { Scenario, Tally } from './scenario.ts'
 
 const LIVES = 5
 const BODY = { bytesMax: 20 * KiB }
-const LIFE_BYTES_MAX = 6 * MiB
+const LIFE_BYTES_MAX = 4 * MiB
 
 export const kill: Scenario = {
   name: 'kill',
   about: 'processes with threads killed at any moment, also while they recover; SIGTERM',
-  cases: { short: 13, medium: 60, long: 2_000 },
-  lanes: 2,
+  cases: { short: 60, medium: 120, long: 2_000 },
+  lanes: 4,
   run: (seed, directory) => killSeries(seed, directory)
 }
 

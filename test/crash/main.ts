@@ -1,5 +1,6 @@
 /**
- * Runs the scenarios, one line for each, and ends with how many passed and failed.
+ * Runs the scenarios, one line for each, and ends with how many passed and failed. Those that keep processors busy run
+ * beside those that mostly wait, and behind them: they have a lower priority (case-process.ts).
  *
  * A case that fails prints its seed, the directory in which its state is kept and the command that runs just this case
  * again. All choices of a case follow from its seed; only where real processes are killed does time have a say too.
@@ -46,12 +47,16 @@ export async function main(args: string[]): Promise<number> {
 
   const root = mkdtempSync(join(tmpdir(), 'varve-crash-'))
   let failed = 0
-  for (const scenario of chosen) {
-    const cases = count ?? scenario.cases[size]
-    const known = values.seed === undefined ? (knownSeeds[scenario.name] ?? []) : []
-    const seeds = [...known, ...Array.from({ length: cases }, (_, i) => seed + i)]
-    if (!(await runScenario(scenario, seeds, join(root, scenario.name), size))) failed++
+  const runThese = async (those: readonly Scenario[]): Promise<void> => {
+    for (const scenario of those) {
+      const cases = count ?? scenario.cases[size]
+      const known = values.seed === undefined ? (knownSeeds[scenario.name] ?? []) : []
+      const seeds = [...known, ...Array.from({ length: cases }, (_, i) => seed + i)]
+      if (!(await runScenario(scenario, seeds, join(root, scenario.name), size))) failed++
+    }
   }
+  const isBusy = ({ lanes }: Scenario): boolean => lanes === 'processors'
+  await Promise.all([runThese(chosen.filter(isBusy)), runThese(chosen.filter(scenario => !isBusy(scenario)))])
   if (readdirSync(root).length === 0) rmSync(root, { recursive: true })
   say(`${chosen.length - failed} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1

@@ -11,7 +11,6 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, copyFileSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { assert, KiB, MiB, type Random, seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type Store, type StoreOptions } from '../../src/index.ts'
 import { openRealFiles } from '../../src/store/index.ts'
@@ -20,6 +19,7 @@ import { readJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { QUEUES } from './messages.ts'
 import { check, compare } from './oracle.ts'
+import { processFile } from './process-files.ts'
 import type { ProducerTask } from './producer-process.ts'
 import type { Scenario, Size, Tally } from './scenario.ts'
 import { Violation } from './violation.ts'
@@ -29,7 +29,7 @@ const BYTES_MAX = 64 * MiB
 const END_MS_MAX = 30_000
 const STOPPED_MS: Readonly<Record<Size, number>> = { short: 1_500, medium: 10_000, long: 60_000 }
 const NOBODY = 65_534
-const ENTRY = fileURLToPath(new URL('producer-process.js', import.meta.url))
+const ENTRY = processFile('producer')
 
 export const outside: Scenario = {
   name: 'process',

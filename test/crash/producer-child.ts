@@ -1,12 +1,12 @@
 /** A producer as a child process: started, and ended from outside. What it does stands in producer-process.ts. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { within } from './broker-child.ts'
+import { processFile } from './process-files.ts'
 import type { ProducerTask } from './producer-process.ts'
 import { Violation } from './violation.ts'
 
-const ENTRY = fileURLToPath(new URL('producer-process.js', import.meta.url))
+const ENTRY = processFile('producer')
 const CLOSE_MS_MAX = 20_000
 
 export interface ProducerChild {

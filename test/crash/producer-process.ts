@@ -3,6 +3,7 @@
  * ended. What it intends and what it is told goes to the journal. Told to by SIGTERM, it closes the store and exits.
  */
 import { writeSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { seededRandom, VarveError } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { Journal } from './journal.ts'
@@ -28,6 +29,8 @@ export interface ProducerTask {
 export type ProducerDefect = 'acknowledges before the sync'
 
 const WRITERS = 4
+/** Between what a writer appends: so it is still at it when its end comes, and the oracle has not too much to look at. */
+const BREATH_MS = 15
 
 const task = JSON.parse(process.argv[2] as string) as ProducerTask // Given by whoever starts this process.
 const random = seededRandom(task.seed)
@@ -51,7 +54,7 @@ journal.close()
 async function write(): Promise<void> {
   while (!isEnding) {
     if (store.info().appendedUntil - began > task.bytesMax) {
-      await new Promise(resolve => setTimeout(resolve, 5))
+      await pause(BREATH_MS)
       continue
     }
     for (let appends = random.between(1, 12); appends > 0; appends--) await append()
@@ -60,9 +63,8 @@ async function write(): Promise<void> {
       const until = store.info().appendedUntil
       await store.flushed(until)
       journal.flushed(until)
-    } else {
-      await new Promise(resolve => setImmediate(resolve))
     }
+    await pause(BREATH_MS)
   }
 }
 

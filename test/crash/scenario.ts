@@ -17,8 +17,8 @@ export interface Scenario {
   /** How many cases each form of the suite runs. */
   readonly cases: Readonly<Record<Size, number>>
   /**
-   * How many run side by side: so many in one process, or, where they are busy all the time, one on each processor, in
-   * processes of their own.
+   * How many run side by side: so many in one process, where they mostly wait, or, where they are busy all the time, one on
+   * each processor, in processes of their own.
    */
   readonly lanes: number | 'processors'
   /** One case. `directory` is empty, its own, and kept if the case fails. @throws Violation, or whatever went wrong */

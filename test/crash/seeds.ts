@@ -20,6 +20,7 @@ export const knownSeeds: Readonly<Record<string, readonly number[]>> = {
     2722544662, // After a crash, a newest index file of the wrong size was passed over, and no store opened with it.
     2201810575, // A record had a queue number that no queue can have, and no store opened with it.
     2201810621, // The same with the name of a topic.
+    3570314549, // A store time had rotted into a later one, and behind the next damaged record nothing was looked for.
     2201810642 // Verification ended with an assertion at a queue offset too large for a file's name.
   ],
   'full-disk': [

@@ -6,13 +6,13 @@
  * error, always.
  */
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { KiB, type Random, seededRandom } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
 import { openRealFiles } from '../../src/store/index.ts'
 import { readJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { check } from './oracle.ts'
+import { processFile } from './process-files.ts'
 import { type Scenario, type Size, skipped, type Tally } from './scenario.ts'
 import {
   countCalls,
@@ -32,7 +32,7 @@ const BODY = { bytesMax: 6 * KiB }
 const MESSAGES = 90
 const FLUSH_EVERY = 6
 const SHORT_INJECTIONS = 12
-const ENTRY = fileURLToPath(new URL('syscall-process.js', import.meta.url))
+const ENTRY = processFile('syscall')
 
 export const syscalls: Scenario = {
   name: 'syscalls',

@@ -5,7 +5,6 @@
  */
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { KiB, MiB } from '../../src/base/index.ts'
 import { openStore, type StoreOptions } from '../../src/index.ts'
@@ -13,13 +12,14 @@ import { openRealFiles } from '../../src/store/index.ts'
 import { readJournal } from './journal.ts'
 import { Ledger } from './ledger.ts'
 import { check, Violation } from './oracle.ts'
+import { processFile } from './process-files.ts'
 import type { Scenario, Tally } from './scenario.ts'
 import type { ThreadDeathReport, ThreadDeathTask, ThreadDefect } from './thread-death-process.ts'
 
 const THREADS = ['allocator', 'flusher', 'dispatcher'] as const
 const BODY = { bytesMax: 4 * KiB }
 const END_MS_MAX = 20_000
-const ENTRY = fileURLToPath(new URL('thread-death-process.js', import.meta.url))
+const ENTRY = processFile('thread-death')
 
 export const threads: Scenario = {
   name: 'threads',
