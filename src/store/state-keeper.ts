@@ -54,10 +54,9 @@ export class StateKeeper {
   /** Saves when something has changed and it is time to. */
   step(): void {
     const nowMs = this.#clock.monotonicMs()
+    const flushed = this.#look() // Each time: in the time between two saves the log may go on further than can be told.
     if (nowMs < this.#savedMs + SAVE_INTERVAL_MS) return
     this.#savedMs = nowMs
-    this.#appended = this.#progress.position(SLOT.appended, this.#appended)
-    const flushed = this.#progress.position(SLOT.flushed, this.#appended)
     if (this.#appended === this.#savedAppended && flushed === this.#savedFlushed) return
     const durable = nowMs >= this.#syncedMs + SYNC_INTERVAL_MS
     if (durable) this.#syncedMs = nowMs
@@ -75,8 +74,7 @@ export class StateKeeper {
    */
   save({ durable, clean, trusted }: { durable: boolean; clean: boolean; trusted: boolean }): void {
     const progress = this.#progress
-    this.#appended = progress.position(SLOT.appended, this.#appended)
-    const flushed = progress.position(SLOT.flushed, this.#appended)
+    const flushed = this.#look()
     this.#savedAppended = this.#appended
     this.#savedFlushed = flushed
     this.#state.save(
@@ -102,6 +100,13 @@ export class StateKeeper {
       },
       { durable }
     )
+  }
+
+  /** Returns how far the log is on disk: read first, so that it is not the larger of the two. */
+  #look(): number {
+    const flushed = this.#progress.position(SLOT.flushed, this.#appended)
+    this.#appended = this.#progress.positionAhead(SLOT.appended, this.#appended)
+    return flushed
   }
 
   close(): void {
